@@ -1,0 +1,41 @@
+# Needs Python 3.11 or newer, and make. Paths are relative: make cannot hold one with a space.
+
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: help setup run test check format reference picture dist clean
+.DEFAULT_GOAL := help
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+
+setup: ## Set up everything that the others need (they do it themselves)
+	@scripts/setup
+
+run: setup ## Serve on http://127.0.0.1:8000, or on the port of PORT=
+	@$(BIN)/rekindle serve --port $(PORT)
+
+test: check ## Check, and run all tests; show the coverage of lines and branches
+	$(BIN)/pytest -n 2 --cov --cov-report=term
+
+check: setup ## Look for what is wrong without running it
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## Format the code, and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+reference: setup ## Write docs/reference/ anew, from the code
+	@$(BIN)/python -m scripts.reference
+
+picture: setup ## Draw docs/images/chat.svg anew, from a real terminal chat
+	@scripts/uv run --quiet --locked --with pyte==0.8.2 python -m scripts.picture
+
+dist: ## Build the wheel into dist/
+	@scripts/uv build --wheel --out-dir dist
+
+clean: ## Remove all that the others made here; conversations are elsewhere and stay
+	rm -rf .venv .tools dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,171 @@
+"""How well search finds the past: `uv run python -m bench.retrieval FILE…`. No model writes or judges anything.
+
+Each FILE is a JSON list of talks, `{id, speakers, sessions, turns, questions}` as the importer reads them, with
+`questions: [{id, q, cat, gold: [turn id]}]`. Each talk is imported as the past of its first speaker into a database of
+its own, kept for search, and asked all its questions. Prints, over questions of a category and their mean (macro):
+
+- N@10: NDCG of the first ten hits, each gold turn worth the same;
+- R@10: the share of a question's gold turns among the first ten.
+
+And what it costs: milliseconds of wall time a search, bytes a message in the table and its index, messages kept for
+search a CPU second of this process. `--scale N` measures searches among N messages of one user instead.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rekindle.house import House, open_house
+from rekindle.identity.service import Caller
+from rekindle.ids import uuid7
+from rekindle.sessions.locomo import Talk, as_past, read_talks
+from rekindle.settings import Settings
+
+Scores = dict[str, list[tuple[float, float]]]
+"""NDCG@10 and recall@10 of each question, by category."""
+
+
+def score(found: list[str], gold: list[str]) -> tuple[float, float]:
+    ranks = [rank for rank, line in enumerate(found[:10]) if line in gold]
+    ideal = sum(1 / math.log2(rank + 2) for rank in range(min(10, len(gold))))
+    return sum(1 / math.log2(rank + 2) for rank in ranks) / ideal, len(ranks) / len(gold)
+
+
+async def bring_in(house: House, talk: Talk) -> tuple[Caller, dict[Any, str]]:
+    """The talk as its first speaker's past: whose it is, and the line that each message is."""
+    person = talk.people[0]
+    user = (await house.identity.recognise(person.email, name=person.name)).user
+    lines = {}
+    for sitting in talk.sittings:
+        session, messages = as_past(talk, sitting, person, user.id, "assistant")
+        await house.sessions.bring_in(session, messages)
+        lines.update({message.id: (message.metadata or {})["line"] for message in messages})
+    return Caller(user.id, "verified"), lines
+
+
+async def quality(house: House, files: list[Path], console: Console) -> None:
+    table = Table("", "N@10", "R@10", "questions")
+    searches = kept = 0
+    search_seconds = cpu_seconds = 0.0
+    for file in files:
+        by_category: Scores = defaultdict(list)
+        questions = {talk["id"]: talk["questions"] for talk in json.loads(file.read_bytes())}
+        for talk in read_talks(file):
+            assert isinstance(talk, Talk), talk
+            caller, lines = await bring_in(house, talk)
+            began = time.process_time()
+            kept += await house.recall.catch_up()
+            cpu_seconds += time.process_time() - began
+            for question in questions[talk.id]:
+                if not question["gold"]:
+                    continue
+                began = time.perf_counter()
+                hits = await house.recall.search(caller, question["q"], limit=10)
+                search_seconds += time.perf_counter() - began
+                searches += 1
+                by_category[question["cat"]].append(score([lines[hit.message.id] for hit in hits], question["gold"]))
+        means = {
+            category: [sum(column) / len(scores) for column in zip(*scores, strict=True)]
+            for category, scores in by_category.items()
+        }
+        for category, (ndcg, recall) in sorted(means.items()):
+            table.add_row(f"  {category}", f"{100 * ndcg:.1f}", f"{100 * recall:.1f}", str(len(by_category[category])))
+        ndcg, recall = (sum(column) / len(means) for column in zip(*means.values(), strict=True))
+        count = sum(map(len, by_category.values()))
+        table.add_row(f"[bold]{file.stem}, macro", f"[bold]{100 * ndcg:.1f}", f"[bold]{100 * recall:.1f}", str(count))
+    console.print(table)
+    size = await table_bytes(house)
+    console.print(
+        f"{1000 * search_seconds / searches:.1f} ms a search, {size / kept:,.0f} bytes a message, "
+        f"{kept / cpu_seconds:,.0f} messages a CPU second, "
+        f"{'by meaning' if house.recall.by_meaning else 'by words alone'}"
+    )
+
+
+async def scale(house: House, file: Path, count: int, console: Console) -> None:
+    """Searches among so many messages of one user: the file's talks over and over, kept once and copied."""
+    talks = [talk for talk in read_talks(file) if isinstance(talk, Talk)]
+    asked = questions_of(file)[:50]
+    caller, lines = await bring_in(house, talks[0])
+    await house.recall.catch_up()
+    async with house.database.system() as connection:
+        for _ in range(count // len(lines) - 1):
+            cursor = await connection.execute(
+                "SELECT id FROM sessions WHERE user_id = %s ORDER BY id", (caller.user_id,)
+            )
+            for row in (await cursor.fetchall())[: len(talks[0].sittings)]:
+                copy, of = uuid7(), {"copy": uuid7(), "of": row["id"]}
+                of["copy"] = copy
+                for sql in COPIES:
+                    await connection.execute(sql, of)
+    async with house.database.connection() as connection:
+        await connection.execute("ANALYZE")
+    await house.recall.search(caller, asked[0])
+    wall, cpu = time.perf_counter(), time.process_time()
+    for question in asked:
+        await house.recall.search(caller, question)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    console.print(
+        f"{count:,} messages of one user: {1000 * wall / len(asked):.1f} ms a search, "
+        f"{1000 * cpu / len(asked):.1f} ms of them this process's CPU"
+    )
+
+
+COPIES = (
+    """
+    INSERT INTO sessions (id, user_id, assistant, last_seq, started_at, last_seen_at, ended_at, titled_at)
+    SELECT %(copy)s, user_id, assistant, last_seq, started_at, last_seen_at, ended_at, now()
+    FROM sessions WHERE id = %(of)s
+    """,
+    """
+    INSERT INTO messages (session_id, seq, id, user_id, role, content, status, created_at, metadata)
+    SELECT %(copy)s, seq, gen_random_uuid(), user_id, role, content, status, created_at, metadata
+    FROM messages WHERE session_id = %(of)s
+    """,
+    """
+    INSERT INTO recall_blocks
+    SELECT %(copy)s, block, user_id, through_seq, model, speakers, facts, words, pooled, tokens
+    FROM recall_blocks WHERE session_id = %(of)s
+    """,
+)
+
+
+def questions_of(file: Path) -> list[str]:
+    return [question["q"] for talk in json.loads(file.read_bytes()) for question in talk["questions"]]
+
+
+async def table_bytes(house: House) -> int:
+    async with house.database.system() as connection:
+        cursor = await connection.execute("SELECT pg_total_relation_size('recall_blocks') AS size")
+        row = await cursor.fetchone()
+    assert row
+    return int(row["size"])
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="How well search finds the past, and what it costs.")
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--scale", type=int, help="measure the cost among so many messages of one user")
+    given = parser.parse_args()
+    console = Console()
+    weights = Settings().embedder_folder
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), model="offline", embedder_dir=weights, embedding_model=None)
+        async with open_house(settings, work=False) as house:
+            if given.scale:
+                await scale(house, given.files[0], given.scale, console)
+            else:
+                await quality(house, given.files, console)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

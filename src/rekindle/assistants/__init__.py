@@ -1,0 +1,1 @@
+"""Who answers: definitions, models, the offline model, tools."""

@@ -1,0 +1,121 @@
+"""The calls of tools a model asks for: run side by side, bounded, and told to the model whatever comes of them.
+
+Imports pydantic_ai (over a second): see `models`.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from pydantic_ai import RunContext, ToolReturn
+from pydantic_ai.exceptions import ModelRetry, ToolFailed
+from pydantic_ai.messages import ModelRequestPart, ModelResponse, ToolCallPart, ToolReturnPart
+from pydantic_ai.models import Model
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
+from pydantic_ai.usage import RunUsage
+
+from rekindle.assistants.assistant import Event, Status, ToolUsed
+from rekindle.assistants.text import clean, folded, plain
+
+_RESULT_CHARS = 50_000
+"""What a model is shown of a tool's result."""
+_CALLS = 20
+"""Calls one response may ask for; a model that wants more is out of its mind."""
+
+log = structlog.get_logger()
+
+
+class Calls:
+    """What one answer has to do with tools. Nothing a tool does ends the answer: the model is told of it."""
+
+    def __init__(self, toolset: AbstractToolset[None], functions: Sequence[Callable[..., Any]], model: Model) -> None:
+        self._toolset = toolset
+        self._context = RunContext[None](deps=None, model=model, usage=RunUsage())
+        self._statuses = {function.__name__: _status(function) for function in functions}
+        self._tools: dict[str, ToolsetTool[None]] = {}
+        self.wanted: list[ToolCallPart] = []
+        """What the newest response asks for."""
+        self.results: list[ModelRequestPart] = []
+        """What came of it, in the same order."""
+
+    async def definitions(self) -> list[ToolDefinition]:
+        """What the model is told of the tools."""
+        self._tools = await self._toolset.get_tools(self._context)
+        return [tool.tool_def for tool in self._tools.values()]
+
+    def want(self, response: ModelResponse) -> None:
+        """Take note of what `response` asks for."""
+        self.wanted = [part for part in response.parts if isinstance(part, ToolCallPart)]
+
+    async def run(self) -> AsyncGenerator[Event]:
+        """Run what is wanted, all at once: a Status for each call, then a ToolUsed for each as it is done."""
+        for call in self.wanted:
+            yield Status(self._statuses.get(call.tool_name) or f"Using {folded(call.tool_name, 64)}…")
+        running = [asyncio.create_task(self._timed(call)) for call in self.wanted]
+        try:
+            for done in asyncio.as_completed(running):
+                yield (await done)[1]
+            self.results = [task.result()[0] for task in running]
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _timed(self, call: ToolCallPart) -> tuple[ToolReturnPart, ToolUsed]:
+        start = time.perf_counter()
+        result = await self._call(call)
+        shown = result.model_response_str(wrap_if_error=False)
+        failed = result.outcome == "failed"
+        return result, ToolUsed(
+            name=folded(call.tool_name, 64),
+            arguments=plain(call.args_as_dict()),
+            result_chars=0 if failed else len(shown),
+            milliseconds=round((time.perf_counter() - start) * 1000),
+            error=folded(shown, 500) if failed else None,
+        )
+
+    async def _call(self, call: ToolCallPart) -> ToolReturnPart:
+        name = call.tool_name
+        try:
+            content: Any = await self._result(call)
+            failed = False
+        except (ModelRetry, ToolFailed) as error:
+            content, failed = clean(error.message), True
+        except Exception as error:  # whatever a tool raises, the model can go on without it
+            log.warning("tool_failed", tool=name, exc_info=True)
+            content, failed = folded(f"{type(error).__name__}: {error}", 500), True
+        return ToolReturnPart(name, content, tool_call_id=call.tool_call_id, outcome="failed" if failed else "success")
+
+    async def _result(self, call: ToolCallPart) -> str:
+        tool = self._tools.get(call.tool_name)
+        if tool is None:
+            raise ToolFailed(f"There is no tool {call.tool_name!r}, only {', '.join(self._tools)}.")
+        if self.wanted.index(call) >= _CALLS:
+            raise ToolFailed(f"Too many calls at once: call at most {_CALLS} tools.")
+        context = replace(self._context, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
+        if isinstance(call.args, dict):
+            arguments = tool.args_validator.validate_python(call.args)
+        else:
+            arguments = tool.args_validator.validate_json(call.args or "{}")
+        try:
+            result = await self._toolset.call_tool(call.tool_name, arguments, context, tool)
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            raise ToolFailed("The tool gave up.") from error  # its own doing: nobody cancels the answer
+        content = result.return_value if isinstance(result, ToolReturn) else result
+        return clean(ToolReturnPart(call.tool_name, content).model_response_str())[:_RESULT_CHARS]
+
+
+def _status(function: Callable[..., Any]) -> str:
+    """What a reader sees while `function` runs."""
+    if isinstance(status := getattr(function, "status", None), str):
+        return status
+    for line in (function.__doc__ or "").splitlines():
+        if line.strip().startswith("Status:"):
+            return line.partition(":")[2].strip()
+    return f"Using {function.__name__}…"

@@ -1,0 +1,182 @@
+"""The built-in model, without network or weights: it answers by quoting and calls tools that plainly fit.
+
+Imports pydantic_ai (over a second): see `models`.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
+
+from rekindle.assistants.past import Quote, Record, find, is_personal, read_records
+from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
+from rekindle.assistants.toolfit import Call, Tool, fitting_calls
+from rekindle.errors import ModelRefused
+from rekindle.memory.words import sentences
+
+_PIECE = re.compile(r"\s*\S{1,24}")
+_READ_CHARS = 30_000
+"""Characters of a session that are read, newest messages first; enough for any window of ordinary talk."""
+_MESSAGE_CHARS = 8_000
+_LONGEST_PIECE = 400
+_MOST_PIECES = 3
+
+
+def offline_model() -> Model:
+    """A pydantic-ai model named `offline`, for single requests and agents, streamed or not.
+
+    Same messages, same answer. Raises ModelRefused when asked for output other than text.
+    """
+    return FunctionModel(_respond, stream_function=_stream, model_name="offline")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request holds, once read."""
+
+    message: str
+    earlier: tuple[tuple[str, str], ...]
+    records: tuple[Record, ...]
+    returned: tuple[ToolReturnPart, ...]
+    called: bool
+    """Whether tools were called for this message already."""
+
+
+async def _respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    asked = _read(messages)
+    if calls := _calls(asked, info):
+        return ModelResponse([ToolCallPart(call.name, call.arguments) for call in calls])
+    return ModelResponse([TextPart(_answer(asked))])
+
+
+async def _stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    asked = _read(messages)
+    if calls := _calls(asked, info):
+        for index, call in enumerate(calls):
+            yield {index: DeltaToolCall(call.name, json.dumps(call.arguments, ensure_ascii=False))}
+        return
+    for piece in _PIECE.findall(_answer(asked)):
+        yield piece
+
+
+def _read(messages: Sequence[ModelMessage]) -> _Asked:
+    system: list[str] = []
+    said: list[tuple[str, str]] = []
+    returned: list[ToolReturnPart] = []
+    called = False
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            for part in message.parts:
+                if isinstance(part, SystemPromptPart):
+                    system.append(part.content)
+                elif isinstance(part, UserPromptPart):
+                    said.append(("user", _text(part)))
+                    returned, called = [], False
+                elif isinstance(part, ToolReturnPart):
+                    returned.append(part)
+        else:
+            called = called or bool(message.tool_calls)
+            if text := "".join(part.content for part in message.parts if isinstance(part, TextPart)):
+                said.append(("assistant", text))
+    asked = next((place for place in reversed(range(len(said))) if said[place][0] == "user"), None)
+    if asked is None:
+        return _Asked("", (), tuple(read_records(system)), tuple(returned), called)
+    room = _READ_CHARS
+    earlier: list[tuple[str, str]] = []
+    for role, text in reversed(said[:asked]):
+        earlier.append((role, text[: min(room, _MESSAGE_CHARS)]))
+        room -= len(earlier[-1][1])
+        if room <= 0:
+            break
+    return _Asked(said[asked][1], tuple(reversed(earlier)), tuple(read_records(system)), tuple(returned), called)
+
+
+def _text(part: UserPromptPart) -> str:
+    if isinstance(part.content, str):
+        return part.content
+    return " ".join(item for item in part.content if isinstance(item, str))
+
+
+def _calls(asked: _Asked, info: AgentInfo) -> list[Call]:
+    if not info.allow_text_output:
+        raise ModelRefused("The offline model answers in text only.")
+    if asked.called or not info.function_tools or is_about_the_model(asked.message):
+        return []
+    tools = [Tool(tool.name, tool.description or "", tool.parameters_json_schema) for tool in info.function_tools]
+    if is_answered(asked.message, asked.earlier, asked.records):
+        return []
+    if not is_personal(asked.message):
+        tools = [tool for tool in tools if not tool.of_the_past]
+    return fitting_calls(asked.message[:_MESSAGE_CHARS], tools, asking=is_asking(asked.message))
+
+
+def _answer(asked: _Asked) -> str:
+    found = [_found(asked.message, part) for part in asked.returned]
+    return answer(asked.message[:_MESSAGE_CHARS], asked.earlier, asked.records, found)
+
+
+def _found(message: str, part: ToolReturnPart) -> Found:
+    text = part.model_response_str(wrap_if_error=False)
+    if part.outcome != "success":
+        return Found(part.tool_name, ((text, ""),) if text.strip() else (), failed=True)
+    pieces = _pieces(_parsed(text))
+    if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
+        best = _best(message, pieces)
+        return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))
+    return Found(part.tool_name, tuple(pieces))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+_TEXTS = ("text", "content", "snippet", "summary", "description", "answer", "body", "result")
+_SOURCES = ("title", "source", "name", "url", "link", "date")
+_LISTS = ("results", "items", "documents", "hits", "chunks", "matches", "guides", "data")
+
+
+def _pieces(value: Any) -> list[tuple[str, str]]:
+    """A tool's result as pieces of text, each with its source."""
+    if value is None or value in ("", [], {}):
+        return []
+    if isinstance(value, list):
+        return [piece for item in value[:50] for piece in _pieces(item)]
+    if isinstance(value, dict):
+        for key in _LISTS:
+            if isinstance(value.get(key), list):
+                return _pieces(value[key])
+        for key in _TEXTS:
+            if isinstance(text := value.get(key), str) and text.strip():
+                source = next((str(value[at]) for at in _SOURCES if at != key and value.get(at)), "")
+                return [(text, source[:200])]
+        return [(", ".join(f"{key}: {_plain(item)}" for key, item in value.items() if item is not None), "")]
+    return [(str(value), "")]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _best(message: str, pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The sentences of the pieces that fit the message best, if any do."""
+    quotes = [Quote(sentence, "assistant", source) for text, source in pieces for sentence in sentences(text[:20_000])][
+        :400
+    ]
+    return [(quote.text, quote.date or "") for quote in find(message, quotes, _MOST_PIECES)]

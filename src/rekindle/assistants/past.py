@@ -1,0 +1,193 @@
+"""The past as the offline model reads it: what was said, by whom, when; and what of it bears on a message."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rekindle.assistants.voice import without_frames
+from rekindle.memory.cues import Cue, cues, is_question
+from rekindle.memory.extract import excerpt
+from rekindle.memory.wordlists import COMMON_WORDS, STOP_WORDS
+from rekindle.memory.words import sentences, stem, words
+
+_HEAD = re.compile(r"^CONTEXT: This user has chatted before\b", re.MULTILINE)
+_RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[session [^\],]+, ([^\]]+)\])?\s*$")
+_FRAME = re.compile(r"(?:The (user|assistant) (?:asked|said)|(A few words only)):((?: \"[^\"]*\")+)")
+_QUOTED = re.compile(r"\"([^\"]*)\"")
+
+_SAME = (
+    "dog puppy hound",
+    "cat kitten",
+    "work job profession occupation employ career",
+    "price cost fee charge expensive 少钱",
+    "live reside home address move",
+    "child kid son daughter",
+    "partner husband wife spouse",
+    "birthday born",
+    "buy purchase",
+    "exam test quiz",
+    "like love enjoy prefer adore favorite favourite",
+    "hate dislike",
+    "phone telephone mobile",
+    "old age",
+    "repair fix mend broke break",
+    "begin start",
+    "name call heiße llamo appelle chiamo 名字",
+)
+_CANON = {stem(word): stem(group.split()[0]) for group in _SAME for word in group.split()}
+_SMALL_CHANGE = frozenset(map(stem, COMMON_WORDS)) - _CANON.keys() | frozenset(
+    map(stem, ("like", "name", "begin", "old"))
+)
+_META_WORDS = "tell say remember recall mention know ask talk discuss remind previous earlier last"
+_META = frozenset(map(stem, _META_WORDS.split()))
+"""Words of "What did I tell you about …", which the answer need not hold."""
+_PERSONAL = re.compile(
+    r"\b(?:I|I['’]m|my|me|mine|we|our|us|ich|mein[ers]?|mir|je|mon|ma|mes|mi|mis|yo|io|mio|mia)\b|[我私]|\bI['’]",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(
+    r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:january|february|march|april|may|june|july|august|"
+    r"september|october|november|december|today|tomorrow|yesterday|week|month|year|morning|evening|weekend|summer|"
+    r"winter|spring|autumn)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|hundred)\b", re.IGNORECASE)
+_WANTED = (
+    (
+        re.compile(r"\bwhen\b|\bwhat (?:day|date|time|year)\b|\bwann\b|\bquand\b|\bcuándo\b", re.IGNORECASE),
+        _WHEN,
+    ),
+    (
+        re.compile(r"\bhow (?:much|many|old|long|far|often)\b|\bwhat(?:['’]s| is) the price\b", re.IGNORECASE),
+        _NUMBER,
+    ),
+    (re.compile(r"\bwho\b|\bname\b", re.IGNORECASE), re.compile(r"(?<!^)\b[A-Z][a-z]+|[^\x00-\u024f]")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One sentence of the past. `by` is None for a sentence about the talk rather than of it."""
+
+    text: str
+    by: str | None
+    date: str | None = None
+    """The date of its session as the context writes it; None for this session, empty where none is given."""
+
+    @property
+    def question(self) -> bool:
+        """Whether it asks."""
+        return is_question(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One past session: its date, empty where none is given, and its quotes."""
+
+    date: str
+    quotes: tuple[Quote, ...]
+
+
+def read_records(system: Iterable[str]) -> list[Record]:
+    """The recalled sessions in the system texts, as they stand there: newest first.
+
+    They stand under "CONTEXT: This user has chatted before", one a numbered line, until "Use this context".
+    """
+    found = []
+    for text in system:
+        if (head := _HEAD.search(text)) is None:
+            continue
+        numbered: list[str] = []
+        for line in text[head.end() : head.end() + 40_000].splitlines()[1:]:
+            if line.startswith("Use this context"):
+                break
+            if re.match(r"\d+\.\s", line):
+                numbered.append(line)
+            elif numbered and line.strip():
+                numbered[-1] += " " + line.strip()
+        found += [_record(line) for line in numbered]
+    return found
+
+
+def _record(line: str) -> Record:
+    match = _RECORD.match(line)
+    text, date = (match[1], match[2] or "") if match else (line, "")
+    quotes = [
+        Quote(said, "assistant" if frame[1] == "assistant" else "user", date)
+        for frame in _FRAME.finditer(text)
+        for said in _QUOTED.findall(frame[3])
+    ]
+    return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))))
+
+
+def said_here(window: Iterable[tuple[str, str]]) -> list[Quote]:
+    """The sentences of this session, of (role, text), without what the offline model itself put around quotes."""
+    return [
+        Quote(sentence, role)
+        for role, text in window
+        for sentence in sentences(without_frames(excerpt(text, 6_000)) if role == "assistant" else excerpt(text, 6_000))
+    ]
+
+
+def key_stems(text: str) -> set[str]:
+    """The stems of a text that count in a search, words of the same meaning as one."""
+    found = {_CANON.get(stemmed, stemmed) for stemmed in (stem(w) for w in words(text) if w not in STOP_WORDS)}
+    if cues(text[:500]) & Cue.NAME:
+        found.add("nam")
+    return found
+
+
+def is_telling(stems: Iterable[str]) -> bool:
+    """Whether any of these stems is more than chat's small change."""
+    return any(stemmed not in _SMALL_CHANGE for stemmed in stems)
+
+
+def is_personal(text: str) -> bool:
+    """Whether it speaks of the speaker."""
+    return _PERSONAL.search(text) is not None
+
+
+def wants(question: str, sentence: str) -> bool:
+    """Whether a sentence holds the kind of thing asked for: a time for "when", a number for "how many"."""
+    return all(kind.search(sentence) for asks, kind in _WANTED if asks.search(question))
+
+
+def asks_when(question: str) -> bool:
+    """Whether a question asks for a time."""
+    return _WANTED[0][0].search(question) is not None
+
+
+def find(message: str, quotes: Sequence[Quote], most: int = 3) -> list[Quote]:
+    """The quotes that share enough of the message's telling words, the best first, each said once.
+
+    Of two that fit alike the one that stands earlier in `quotes` comes first.
+    """
+    asked = key_stems(excerpt(message, 2_000))
+    asked = {stemmed for stemmed in asked if stemmed not in _META} or asked
+    held = [key_stems(quote.text) for quote in quotes]
+    uses = Counter(stemmed for stems in held for stemmed in stems)
+
+    def worth(stemmed: str) -> float:
+        rarity = math.log(1 + (len(quotes) + 1) / (1 + uses[stemmed]))
+        return rarity * (0.25 if stemmed in _SMALL_CHANGE else 1.0)
+
+    whole = sum(map(worth, asked))
+    telling = is_telling(asked)
+    scored = []
+    for place, (quote, stems) in enumerate(zip(quotes, held, strict=True)):
+        shared = asked & stems
+        if not shared or (telling and not is_telling(shared)):
+            continue
+        score = sum(map(worth, shared)) / whole
+        if score < (0.3 if telling else 0.6):
+            continue
+        score += 0.2 * (wants(message, quote.text) and quote.by != "assistant") - 0.3 * quote.question
+        scored.append((-round(score, 1), place))
+    chosen: list[Quote] = []
+    for _, place in sorted(scored):
+        told = set(words(quotes[place].text))
+        if all(len(told & set(words(other.text))) < 0.8 * len(told) for other in chosen):
+            chosen.append(quotes[place])
+    return chosen[:most]

@@ -1,0 +1,265 @@
+"""What the offline model answers: plain sentences around quotes, nothing of its own making."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rekindle.assistants.past import (
+    Quote,
+    Record,
+    asks_when,
+    find,
+    is_personal,
+    is_telling,
+    key_stems,
+    said_here,
+    wants,
+)
+from rekindle.assistants.voice import INTRODUCTION
+from rekindle.memory.cues import Cue, cues, is_question, is_small_talk
+from rekindle.memory.extract import excerpt, quoted, shorten
+from rekindle.memory.phrases import key_phrases
+from rekindle.memory.words import sentences
+
+_MORE = "I make nothing up, so what nobody has told me I cannot say."
+
+_ASKS_FOR = re.compile(
+    r"^(?:please |can you |could you |would you )*(?:tell|write|explain|give|show|find|continue|help|list|make|"
+    r"translate|remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
+    r"summari[sz]e|recap|check|get|go on|resume|pick up|what|who|when|where|why|how|which)\b",
+    re.IGNORECASE,
+)
+_WHO_ARE_YOU = re.compile(
+    r"\b(?:who|what) are you\b|\bwhat can you do\b|\bare you (?:a |an |real|human|chatgpt|gpt|ai)|\bwhich model\b|"
+    r"\bwhat(?:['’]s| is) your name\b|\bhow do you work\b",
+    re.IGNORECASE,
+)
+_OVERVIEW = re.compile(
+    r"\b(?:what|which things) (?:did|have|do) (?:we|i|you) (?:\w+ ){0,2}?(?:talk|discuss|speak|chat|cover|remember|"
+    r"know|say|tell|ask)\w*(?: (?:you|me|about me|about us|of me|so far|before|about|last time|here|today|earlier|"
+    r"previously|in the past|already))*\s*\??$|\b(?:do|can) you remember (?:me|us|anything|our (?:last )?(?:talk|chat|"
+    r"conversation|session)s?)\b|\blast time\??$|\bwhere (?:were we|did we (?:leave|stop))|"
+    r"^(?:please )?(?:summari[sz]e|recap|sum up)(?: (?:this|our|the|it|what|conversation|chat|talk|session|so far|"
+    r"please|all|we|said))*[.!?]*$|\bwhat do you know about me\b",
+    re.IGNORECASE,
+)
+_THANKS = re.compile(
+    r"\b(?:thank|thanks|thx|cheers|danke|merci|gracias|obrigad|grazie)|谢谢|ありがとう|شكرا", re.IGNORECASE
+)
+_GREETING = re.compile(
+    r"\b(?:hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening)|hallo|bonjour|hola|ciao|olá)\b|"
+    r"你好|こんにちは|مرحبا",
+    re.IGNORECASE,
+)
+_BYE = re.compile(r"\b(?:bye|goodbye|see (?:you|ya)|good night|tschüss|au revoir|adiós|ciao)\b|再见", re.IGNORECASE)
+_ASKED_WHAT_I_ASKED = re.compile(r"\bdid I ask\b|\bI asked\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a tool returned: pieces of text, best first, each with its source or an empty one."""
+
+    tool: str
+    pieces: tuple[tuple[str, str], ...]
+    failed: bool = False
+    fits: bool = True
+    """Whether what it returned shares telling words with the message."""
+
+
+def answer(
+    message: str, earlier: Sequence[tuple[str, str]], records: Sequence[Record], found: Sequence[Found] = ()
+) -> str:
+    """The answer to a message, after the (role, text) pairs of this session and the records of others.
+
+    `found` is what tools returned for it. Never empty.
+    """
+    opening = not any(role == "assistant" for role, _ in earlier)
+    here = said_here(earlier)[::-1]
+    past = [quote for record in records for quote in record.quotes]
+    lines: list[str] = []
+    welcomed: Quote | None = None
+    if opening:
+        lines.append(INTRODUCTION)
+        if records:
+            welcomed = next(iter(find(message, past, 1)), None) or _first(records)
+            lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, records[0].date)] if welcomed else [])]))
+    lines += _results(found) if found else _body(message, here, past, records, welcomed, opening)
+    if not lines:
+        lines.append("All right.")
+    return "\n\n".join(lines)
+
+
+def is_answered(message: str, earlier: Sequence[tuple[str, str]], records: Sequence[Record]) -> bool:
+    """Whether the past answers a question about the user, so that no tool need be asked."""
+    if not is_personal(message):
+        return False
+    said = [*said_here(earlier)[::-1], *(quote for record in records for quote in record.quotes)]
+    return any(
+        quote.by != "assistant" and not quote.question and wants(message, quote.text) for quote in find(message, said)
+    )
+
+
+def is_asking(message: str) -> bool:
+    """Whether a message asks for something."""
+    return any(is_question(sentence) or _ASKS_FOR.match(sentence) for sentence in sentences(excerpt(message, 4_000)))
+
+
+def is_about_the_model(message: str) -> bool:
+    """Whether a message asks after the model or for what has been said at all, which no tool can tell."""
+    return bool(_WHO_ARE_YOU.search(message[:500]) or _OVERVIEW.search(message[:500]))
+
+
+def _body(
+    message: str,
+    here: Sequence[Quote],
+    past: Sequence[Quote],
+    records: Sequence[Record],
+    welcomed: Quote | None,
+    opening: bool,
+) -> list[str]:
+    spoken = sentences(excerpt(message, 4_000))
+    if not spoken:
+        return ["I can read words only. Tell me something to keep, or ask about something you told me."]
+    if _WHO_ARE_YOU.search(message[:500]):
+        return [_MORE] if opening else [INTRODUCTION, _MORE]
+    if _OVERVIEW.search(message[:500]):
+        return _overview(here, records, welcomed)
+    if all(is_small_talk(sentence) for sentence in spoken) and not is_asking(message):
+        return _courtesy(message, welcomed)
+    asking = [sentence for sentence in spoken if is_question(sentence) or _ASKS_FOR.match(sentence)]
+    lines = []
+    if len(asking) < len(spoken) and (told := [s for s in spoken if s not in asking and not is_small_talk(s)]):
+        lines.append(_noted(" ".join(told)))
+    if asking:
+        question = " ".join(asking)
+        if not is_telling(key_stems(question)) and lines:
+            question = message
+        lines += _reply(question, [*here, *past], welcomed)
+    elif related := [quote for quote in find(message, [*here, *past], 1) if quote != welcomed]:
+        lines.append(f"It goes with this: {_lower(_attributed(related[0]))}")
+    if asking and not lines and not any(map(is_question, asking)):
+        lines += _courtesy(message, welcomed)  # "Continue my training", and the welcome has just quoted it
+    return lines
+
+
+def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> list[str]:
+    """What answers a question; a line that says so when nothing does."""
+    if not _ASKED_WHAT_I_ASKED.search(question):
+        quotes = [quote for quote in quotes if not quote.question or quote.by is None]
+    fitting = find(question, quotes)
+    personal = is_personal(question)
+    dated = asks_when(question)
+    answers = [quote for quote in fitting if wants(question, quote.text) and (personal or dated or quote.by != "user")]
+    if answers:
+        fresh = [quote for quote in answers[: 1 if personal else 2] if quote != welcomed]
+        return [_attributed(quote) for quote in fresh]
+    nearest = [quote for quote in fitting[:1] if quote != welcomed]
+    return [
+        _nothing(question, beyond=welcomed is not None and welcomed in fitting),
+        *(f"What comes nearest: {_lower(_attributed(quote))}" for quote in nearest),
+    ]
+
+
+def _nothing(question: str, *, beyond: bool) -> str:
+    about = key_phrases([question], 1)
+    return f"{'Beyond that ' if beyond else ''}I have nothing to quote {f'about {about[0]}' if about else 'on that'}."
+
+
+def _noted(told: str) -> str:
+    about = key_phrases([told], 2)
+    return f"Noted, about {' and '.join(about)}." if about else "Noted."
+
+
+def _courtesy(message: str, welcomed: Quote | None) -> list[str]:
+    if _THANKS.search(message):
+        return ["You're welcome."]
+    if _BYE.search(message):
+        return ["Goodbye. What was said here is kept."]
+    if welcomed:
+        return ["Shall we go on from there?"]
+    if _GREETING.search(message):
+        return ["Hello. Tell me something, or ask about what you told me."]
+    return ["All right."]
+
+
+def _overview(here: Sequence[Quote], records: Sequence[Record], welcomed: Quote | None) -> list[str]:
+    lines = []
+    for record in records[:3]:
+        quotes = [quote for quote in record.quotes if quote.by != "assistant" and quote != welcomed and _tells(quote)][
+            :3
+        ]
+        if quotes:
+            when = f"On {record.date}" if record.date else "In an earlier session"
+            lines.append(f"{when}: {_quotes(quotes)}")
+    told = [quote for quote in here[::-1] if quote.by == "user" and _tells(quote)]
+    if told:
+        lines.append(f"In this session you said: {_quotes(told[-5:])}")
+    if lines or welcomed:
+        return lines
+    return ["I have nothing to quote: nothing has been said yet that I recall."]
+
+
+def _results(found: Sequence[Found]) -> list[str]:
+    lines = []
+    for result in found:
+        tool = result.tool.replace("_", " ").strip()
+        if result.failed:
+            lines.append(
+                f"The tool “{tool}” failed: {shorten(result.pieces[0][0], 200) if result.pieces else 'no reason given'}"
+            )
+        elif not result.pieces:
+            lines.append(f"The tool “{tool}” found nothing.")
+        else:
+            told = [f"{quoted(text, 400)}{f' ({source})' if source else ''}" for text, source in result.pieces]
+            doubt = "" if result.fits else ", though it may not answer you"
+            lines.append(f"From the tool “{tool}”{doubt}: " + " ".join(told))
+    return lines
+
+
+def _tells(quote: Quote) -> bool:
+    """Whether it says something, rather than greet or ask what it has said."""
+    if is_small_talk(quote.text) or _OVERVIEW.search(quote.text):
+        return False
+    return not (quote.question and is_personal(quote.text))
+
+
+def _first(records: Sequence[Record]) -> Quote | None:
+    """What the newest session that says anything is best known by: a need, a plan, else how it began."""
+    for record in records:
+        told = [quote for quote in record.quotes if quote.by != "assistant" and _tells(quote)]
+        for cue in (Cue.NEED, Cue.PLAN):
+            for quote in told:
+                if quote.by == "user" and cues(quote.text) & cue:
+                    return quote
+        if told:
+            return next((quote for quote in told if not cues(quote.text) & Cue.NAME), told[0])
+    return None
+
+
+def _attributed(quote: Quote, last: str | None = None) -> str:
+    """A quote as a sentence that says who said it when; `last` is the date of the newest earlier session."""
+    if quote.date is None:
+        when = ""
+    elif quote.date == last:
+        when = f"Last time ({last})" if last else "Last time"
+    else:
+        when = f"On {quote.date}" if quote.date else "In an earlier session"
+    if quote.by is None:
+        return f"{when or 'Earlier'}: {quoted(quote.text, 240)}"
+    if quote.by == "assistant":
+        who = "the answer was" if when else "I said"
+    else:
+        who = "you asked" if quote.question else "you told me"
+    return (
+        f"{when} {who}: {quoted(quote.text, 240)}"
+        if when
+        else f"{who[0].upper()}{who[1:]} earlier: {quoted(quote.text, 240)}"
+    )
+
+
+def _quotes(quotes: Sequence[Quote]) -> str:
+    return " ".join(quoted(quote.text) for quote in quotes)
+
+
+def _lower(line: str) -> str:
+    return line if line.startswith("I ") else line[0].lower() + line[1:]

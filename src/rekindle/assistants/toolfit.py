@@ -1,0 +1,264 @@
+"""Which tools fit a message, and their arguments where the message plainly holds them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rekindle.assistants.past import is_telling, key_stems
+from rekindle.memory.extract import shorten
+from rekindle.memory.phrases import key_phrases
+from rekindle.memory.wordlists import COMMON_WORDS
+from rekindle.memory.words import stem, words
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem, text.split()))
+
+
+_FREE_TEXT = _names(
+    "query question q search text message topic keywords keyword term terms search_term search_query "
+    "prompt subject input request problem symptom what"
+)
+_READING = _stems("get find search look lookup list show check read fetch calculate compute recall count query ask")
+_ACTING = _stems(
+    "book delete remove cancel send create update set add order pay buy register enroll enrol reset "
+    "start stop close save write post schedule subscribe unsubscribe erase submit issue refund "
+    "transfer forget rename share upload publish sign mark report call"
+)
+_OF_THE_PAST = _stems("recall past memory memories remember history earlier previous conversation")
+_LOOKED_UP = _READING | _stems("status price cost info information details history state")
+_PLAIN = _READING | _stems(
+    "tool return result use user database name string number value data base argument parameter the"
+)
+_COUNTED = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "twenty": 20,
+}  # fmt: skip
+_NUMBER = re.compile(rf"(?<![\w.,-])(?:\d+(?:[.,]\d+)*|{'|'.join(_COUNTED)})(?![\w-])", re.IGNORECASE)
+_AFTER = re.compile(r"[^,.;:?!\d]{0,30}")
+_BEFORE = re.compile(r"[^,.;:?!\d]{0,30}$")
+_PATTERNS = {
+    "email": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "url": re.compile(r"https?://[^\s\"<>]+"),
+    "date": re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
+    "phone": re.compile(r"\+?\d[\d ()/-]{6,}\d"),
+    "id": re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}\b"),
+}
+_HOW_MUCH = re.compile(r"\bhow much\b|\bwhat (?:does|do|will|would)\b.*\bcost\b", re.IGNORECASE)
+_ORDERED = re.compile(
+    r"(?:^|[.!?,;]\s+)(?:(?:please|ok|okay|yes|hi|hello|hey|and|then|now|just|can you|could you|would you|will you|"
+    r"i want to|i['’]d like to|i would like to|i need to|we want to|let['’]s|go ahead and),? )*([A-Za-z]+)",
+    re.IGNORECASE,
+)
+"""The verb of "Please book …": what the assistant is told to do, not what is talked about."""
+_IN_QUOTES = re.compile(r"[\"“„«]([^\"”“»]{1,200})[\"”“»]")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as a model sees it; `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def properties(self) -> dict[str, dict[str, Any]]:
+        """Each parameter's schema; of a choice of schemas the first that is not null."""
+        return {name: _chosen(schema) for name, schema in (self.parameters.get("properties") or {}).items()}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of the parameters a call must give."""
+        return frozenset(self.parameters.get("required") or ())
+
+    @property
+    def free_text(self) -> str | None:
+        """The one required parameter, when it takes any words, as a search does."""
+        if len(self.required) != 1:
+            return None
+        [name] = self.required
+        schema = self.properties.get(name, {})
+        plain = schema.get("type") == "string" and not schema.get("enum") and not schema.get("format")
+        return name if plain and name.casefold() in _FREE_TEXT else None
+
+    @property
+    def acts(self) -> set[str]:
+        """The stem of its name's verb when it does more than look something up, else nothing."""
+        first = re.split(r"[_\W]+|(?<=[a-z])(?=[A-Z])", self.name, maxsplit=1)[0]
+        return set() if _named(self.name) & _LOOKED_UP else _named(first) & _ACTING
+
+    @property
+    def of_the_past(self) -> bool:
+        """Whether it looks into what the user said before."""
+        return bool(_named(self.name) & _OF_THE_PAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool to call."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+def fitting_calls(message: str, tools: Sequence[Tool], *, asking: bool, most: int = 2) -> list[Call]:
+    """The calls a message asks for, the fittest first; none when it is not plain what to call them with.
+
+    `asking`: the message asks for something. A tool that acts (`book_…`, `delete_…`) is called only when the
+    message tells the assistant to do that very thing.
+    """
+    said = key_stems(message)
+    if _HOW_MUCH.search(message):
+        said |= key_stems("price")
+    ordered = set() if "not" in words(message) else {s for m in _ORDERED.finditer(message) for s in key_stems(m[1])}
+    rated = []
+    for place, tool in enumerate(tools):
+        if (arguments := _arguments(message, tool)) is None:
+            continue
+        acts = tool.acts
+        fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(said, tool, arguments, asking)
+        if fit > 0:
+            rated.append((-fit, place, Call(tool.name, arguments)))
+    rated.sort(key=lambda each: each[:2])
+    best = rated[0][0] if rated else 0.0
+    return [call for fit, _, call in rated if fit <= best / 2][:most]
+
+
+def _fit_to_act(said: set[str], tool: Tool, acts: set[str], ordered: set[str]) -> float:
+    rest = _named(tool.name) - acts
+    # Without an argument to tell one deed from another, the message must name it in full.
+    return 3.0 if acts <= ordered and (tool.required or rest <= said) else 0.0
+
+
+def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool) -> float:
+    named = _named(tool.name) - _PLAIN
+    described = key_stems(tool.description[:500])
+    for name, schema in tool.properties.items():
+        described |= _named(name) | key_stems(str(schema.get("description") or "")[:200])
+    in_name = 1.0 if named and named <= said else sum(_worth(each) for each in named & said)
+    in_description = sum(_worth(each) for each in (described - named - _PLAIN) & said)
+    fit = 2 * in_name + in_description
+    if tool.free_text:
+        # A search is worth trying on any question; on a statement only when it is about the tool's matter.
+        return fit + 0.4 if asking and is_telling(said) else fit if in_name + in_description >= 1 else 0.0
+    given = any(not isinstance(value, str) or _PATTERNS["id"].fullmatch(value) for value in arguments.values())
+    if given and in_name:
+        fit += 1
+    return fit if asking and (in_name >= 1 or in_description >= 2 or (given and in_name)) else 0.0
+
+
+def _worth(stemmed: str) -> float:
+    return 1.0 if is_telling([stemmed]) else 0.3
+
+
+def _named(name: str) -> set[str]:
+    return key_stems(re.sub(r"[_\W]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
+
+
+def _chosen(schema: object) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        return {}
+    for choice in schema.get("anyOf") or schema.get("oneOf") or ():
+        if isinstance(choice, dict) and choice.get("type") != "null":
+            return {**choice, **{key: schema[key] for key in ("description", "default") if key in schema}}
+    return schema
+
+
+def _arguments(message: str, tool: Tool) -> dict[str, Any] | None:
+    """The arguments of a call, required ones and those the message plainly names; None when one is missing."""
+    if free := tool.free_text:
+        return {free: shorten(" ".join(message.split()), 400)}
+    arguments: dict[str, Any] = {}
+    numbers = list(_NUMBER.finditer(message))
+    open_texts = []
+    for name, schema in tool.properties.items():
+        value: Any = None
+        kind = schema.get("type")
+        if options := schema.get("enum"):
+            value = _option(message, options)
+        elif kind in ("integer", "number"):
+            value = _number(message, name, numbers, kind, alone=_numeric(tool) == [name])
+        elif kind == "string":
+            if (pattern := _pattern(name, schema)) is not None:
+                value = match[0] if (match := pattern.search(message)) else None
+            elif name in tool.required:
+                open_texts.append(name)
+                continue
+        if value is not None:
+            arguments[name] = value
+        elif name in tool.required:
+            return None
+    if len(open_texts) > 1:
+        return None
+    for name in open_texts:
+        if (text := _subject(message, tool)) is None:
+            return None
+        arguments[name] = text
+    return arguments
+
+
+def _numeric(tool: Tool) -> list[str]:
+    return [name for name, schema in tool.properties.items() if schema.get("type") in ("integer", "number")]
+
+
+def _option(message: str, options: Iterable[object]) -> object | None:
+    spoken = f" {' '.join(words(message))} "
+    for option in options:
+        if isinstance(option, str) and (said := " ".join(words(option))) and f" {said} " in spoken:
+            return option
+    return None
+
+
+def _number(message: str, name: str, numbers: Sequence[re.Match[str]], kind: str, *, alone: bool) -> int | float | None:
+    """The number beside the parameter's name, or the only one there is where nothing else takes a number."""
+    for number in numbers:
+        after, before = _AFTER.match(message, number.end()), _BEFORE.search(message[: number.start()][-30:])
+        beside = key_stems(f"{before[0] if before else ''} {after[0] if after else ''}")
+        if _named(name) & beside:
+            return _value(number[0], kind)
+    return _value(numbers[0][0], kind) if alone and len(numbers) == 1 else None
+
+
+def _value(text: str, kind: str) -> int | float | None:
+    if text.casefold() in _COUNTED:
+        return _COUNTED[text.casefold()]
+    plain = text.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", text) else text.replace(",", ".")
+    try:
+        value = float(plain)
+    except ValueError:
+        return None
+    if kind == "number":
+        return value
+    return int(value) if value.is_integer() else None
+
+
+def _pattern(name: str, schema: Mapping[str, Any]) -> re.Pattern[str] | None:
+    form = str(schema.get("format") or "")
+    parts = set(re.split(r"[_\W]+", name.casefold()))
+    for kind, aliases in (
+        ("email", {"email", "mail"}),
+        ("url", {"url", "uri", "link"}),
+        ("date", {"date", "day", "from", "until", "since"}),
+        ("phone", {"phone", "telephone"}),
+        ("id", {"id", "code", "number", "no", "uuid", "sku", "reference"}),
+    ):
+        if form == kind or (form == "uri" and kind == "url") or parts & aliases:
+            return _PATTERNS[kind]
+    return None
+
+
+def _subject(message: str, tool: Tool) -> str | None:
+    """What a message is about, in its own words: what it puts in quotation marks, else its key phrase."""
+    if quoted := _IN_QUOTES.search(message):
+        return quoted[1].strip()
+    spoken = _named(tool.name) | key_stems(" ".join(tool.properties))
+    for phrase in key_phrases([message], 4):
+        if not set(map(stem, words(phrase))) <= spoken and not all(w in COMMON_WORDS for w in words(phrase)):
+            return phrase
+    return None

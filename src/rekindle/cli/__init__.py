@@ -1,0 +1,5 @@
+"""The command line: `rekindle …`, one file a command."""
+
+from rekindle.cli.main import app
+
+__all__ = ["app"]

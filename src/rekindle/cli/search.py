@@ -1,0 +1,54 @@
+"""`rekindle search`: what a person said and was told, found again."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from rekindle.cli.console import console, plain_errors, read_settings
+from rekindle.cli.screen import quiet_logs, shown
+from rekindle.settings import Settings
+
+if TYPE_CHECKING:
+    from rekindle.memory.recall.service import Hit
+
+
+def search(
+    email: Annotated[str, typer.Argument(help="Whose past.", show_default=False)],
+    query: Annotated[str, typer.Argument(help="What is looked for.", show_default=False)],
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Most messages shown.")] = 10,
+) -> None:
+    """Find a person's messages that bear on a question, best first."""
+    settings = read_settings()
+    quiet_logs()
+    with plain_errors():
+        hits = asyncio.run(_search(settings, email, query, limit))
+    for hit in hits:
+        _show(hit)
+    if not hits:
+        console.print("Nothing is found.")
+
+
+async def _search(settings: Settings, email: str, query: str, limit: int) -> "list[Hit]":
+    from rekindle.errors import NotFound
+    from rekindle.house import open_house  # the server's libraries load only for the commands that use them
+    from rekindle.identity.service import Caller
+
+    async with open_house(settings, work=False) as house:
+        found = await house.identity.users(email=email, before=None, limit=1)
+        if not found:
+            raise NotFound(f"There is nobody with the address {email}.")
+        return await house.recall.search(Caller(found[0].id, "verified"), query, limit=limit)
+
+
+def _show(hit: "Hit") -> None:
+    message, snippet = hit.message, hit.snippet
+    console.print(
+        f"{message.created_at:%Y-%m-%d %H:%M}  {message.role}  {message.session_id}:{message.seq}", style="dim"
+    )
+    said = Text(snippet.text)
+    for start, end in snippet.highlights:
+        said.stylize("bold", start, end)
+    said = said if console.is_terminal else Text(shown(snippet.text))
+    console.print(Text("  ") + said)

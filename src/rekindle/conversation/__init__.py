@@ -1,0 +1,1 @@
+"""The turn engine: begin, run, checkpoint, finish, take over, channel."""

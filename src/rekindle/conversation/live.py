@@ -1,0 +1,195 @@
+"""Turns between servers: what a reply says as it comes, and the word that one is to be cancelled.
+
+The server that runs a turn says nothing of it until somebody asks, on `turns`, from where they read. Then it says
+what they have not had on `turn:{id}`, and goes on for as long as anybody listens. Each piece tells its place in the
+reply, so one that comes twice is had once, and one that does not come leaves a gap that is seen: it is filled from
+the row, which is read anyway now and then, and whenever nobody answers. So nothing depends on what is heard here.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from rekindle import metrics
+from rekindle.cache.cache import Cache, Ear
+from rekindle.conversation.channel import Event, EventId
+from rekindle.conversation.run import Run
+from rekindle.conversation.runs import Runs
+
+TURNS = "turns"
+POLL_SECONDS = 0.25
+"""Between two readings of the row of a turn that nobody tells about."""
+ROW_SECONDS = 1.0
+"""Between two readings of the row of a turn that is told about: is it still there, still ours, still running?"""
+RELAY_SECONDS = 0.02
+"""Between two pieces: tokens that come closer together go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """To the server that runs the turn: say it from `offset` on, or look whether it is to be cancelled."""
+
+    kind: Literal["ask", "cancel"]
+    turn_id: UUID
+    attempt: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """To the turn's readers: `text` begins at `offset` of the reply. Empty, it says that the turn goes on; `over`, that
+    its row tells how it ended.
+    """
+
+    kind: Literal["token", "status", "over"]
+    attempt: int
+    offset: int
+    text: str = ""
+
+
+_WORD = TypeAdapter(Word)
+_PIECE = TypeAdapter(Piece)
+
+
+class Live:
+    """This server's part: it tells about the turns it runs, and listens to those it does not."""
+
+    def __init__(self, cache: Cache, runs: Runs) -> None:
+        self._cache = cache
+        self._runs = runs
+        self._relays: dict[UUID, asyncio.Task[None]] = {}
+        self._answers: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to listen to what other servers ask."""
+        self._listening = asyncio.create_task(self._listen(), name="turns of other servers")
+
+    async def close(self) -> None:
+        """Ask and answer no more."""
+        tasks = [*self._relays.values(), *self._answers, *([self._listening] if self._listening else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def cancel(self, turn_id: UUID) -> None:
+        """The turn's row says that it is to be cancelled: whoever runs it should look at once."""
+        self._cache.tell(TURNS, _WORD.dump_json(Word("cancel", turn_id)))
+
+    @asynccontextmanager
+    async def elsewhere(self, turn_id: UUID) -> AsyncIterator["Elsewhere"]:
+        """A reader of a turn that may be run by another server; it listens once it has to."""
+        async with AsyncExitStack() as stack:
+            yield Elsewhere(self._cache, turn_id, stack)
+
+    async def _listen(self) -> None:
+        async with self._cache.listen(TURNS) as ear:
+            while True:
+                message = await ear.next()
+                try:
+                    word = _WORD.validate_json(message or b"")
+                except ValidationError:
+                    continue  # another version's
+                if run := self._runs.get(word.turn_id):
+                    self._heed(run, word)
+
+    def _heed(self, run: Run, word: Word) -> None:
+        if word.kind == "cancel":
+            self._runs.look_at(run)
+            return
+        offset = word.offset if word.attempt == run.place.attempt else 0
+        answer = asyncio.create_task(self._answer(run, offset), name=f"answer {run.place.turn_id}")
+        self._answers.add(answer)
+        answer.add_done_callback(self._answers.discard)
+
+    async def _answer(self, run: Run, offset: int) -> None:
+        """Say what the reader who asks has not had, and go on saying what comes."""
+        length = run.channel.length
+        if not await self._say(run, Piece("token", run.place.attempt, offset, run.channel.text[offset:])):
+            return
+        relay = self._relays.get(run.place.turn_id)
+        if relay is None or relay.done():
+            self._relays[run.place.turn_id] = asyncio.create_task(
+                self._relay(run, length), name=f"relay {run.place.turn_id}"
+            )
+
+    async def _relay(self, run: Run, offset: int) -> None:
+        attempt = run.place.attempt
+        try:
+            async with aclosing(run.channel.follow(offset, leave=False)) as events:
+                async for event in events:
+                    if event.kind not in ("token", "status"):
+                        continue
+                    start = event.id.offset - len(event.text) if event.kind == "token" else event.id.offset
+                    kind: Literal["token", "status"] = "token" if event.kind == "token" else "status"
+                    if not await self._say(run, Piece(kind, attempt, start, event.text)):
+                        return
+                    await asyncio.sleep(RELAY_SECONDS)
+            await self._say(run, Piece("over", attempt, run.channel.length))
+        finally:
+            self._relays.pop(run.place.turn_id, None)
+
+    async def _say(self, run: Run, piece: Piece) -> int:
+        heard = await self._cache.publish(_channel(run.place.turn_id), _PIECE.dump_json(piece))
+        metrics.PIECES.labels("said").inc(heard)
+        return heard
+
+
+class Elsewhere:
+    """A reader's ear for one turn."""
+
+    def __init__(self, cache: Cache, turn_id: UUID, stack: AsyncExitStack) -> None:
+        self._cache = cache
+        self._turn_id = turn_id
+        self._stack = stack
+        self._ear: Ear | None = None
+
+    async def events(self, attempt: int, offset: int) -> AsyncGenerator[Event]:
+        """What is said of this attempt from `offset` on, until it is time to read the row."""
+        ear = self._ear
+        if ear is None:
+            ear = self._ear = await self._stack.enter_async_context(self._cache.listen(_channel(self._turn_id)))
+        clock = asyncio.get_running_loop().time
+        end = clock() + ROW_SECONDS
+        self._ask(attempt, offset)
+        asked = True
+        while clock() < end:
+            message = await ear.next(POLL_SECONDS if asked else POLL_SECONDS / 2)
+            if message is None:
+                if asked:
+                    return
+                self._ask(attempt, offset)
+                asked = True
+                continue
+            try:
+                piece = _PIECE.validate_json(message)
+            except ValidationError:
+                return
+            if piece.attempt < attempt:
+                continue  # it was on its way when the turn began anew
+            if piece.kind == "over" or piece.attempt > attempt:
+                return
+            if piece.offset > offset:  # something between did not come: whoever runs it can say it again
+                if not asked:
+                    self._ask(attempt, offset)
+                    asked = True
+                continue
+            asked = False
+            metrics.PIECES.labels("heard").inc()
+            if piece.kind == "status":
+                yield Event("status", EventId(self._turn_id, attempt, offset), piece.text)
+            elif text := piece.text[offset - piece.offset :]:
+                offset += len(text)
+                yield Event("token", EventId(self._turn_id, attempt, offset), text)
+
+    def _ask(self, attempt: int, offset: int) -> None:
+        self._cache.tell(TURNS, _WORD.dump_json(Word("ask", self._turn_id, attempt, offset)))
+
+
+def _channel(turn_id: UUID) -> str:
+    return f"turn:{turn_id}"

@@ -1,0 +1,127 @@
+"""One attempt of one turn: asks the assistant, says what comes into the channel, and ends in a result."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any, Literal
+
+import structlog
+
+from rekindle.assistants.assistant import Assistant, Prompt, Status, Text, ToolUsed
+from rekindle.assistants.service import Assistants
+from rekindle.conversation.channel import Channel
+from rekindle.conversation.store import Place, Progress, Result
+from rekindle.errors import ModelCutShort, ModelTimedOut, RekindleError
+from rekindle.sessions.service import Status as MessageStatus
+
+log = structlog.get_logger()
+
+Stop = Literal["cancelled", "lost", "released"]
+
+
+class Run:
+    """A running turn of this server. Its task is kept by the engine; leaving readers do not touch it."""
+
+    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt) -> None:
+        self.place = place
+        self.assistant = assistant
+        self.prompt = prompt
+        self.channel = Channel(place.turn_id, place.attempt)
+        self.task: asyncio.Task[None] | None = None
+        self.stopped: Stop | None = None
+        self.performing = False
+        self.finishing = False
+        self._saved_length = 0
+        self._saved_at = time.monotonic()
+
+    def stop(self, reason: Stop) -> None:
+        """Break the attempt off; the first reason holds."""
+        if self.stopped or self.finishing:
+            return
+        self.stopped = reason
+        if self.task and self.performing:  # a task cancelled before its first step would not run even its end
+            self.task.cancel()
+
+    def progress(self, renew_after: float) -> Progress | None:
+        """What a checkpoint would keep: new text, or the lease alone once it is `renew_after` seconds old."""
+        if self.finishing or self.place.afloat:
+            return None
+        length = self.channel.length
+        if length == self._saved_length and time.monotonic() - self._saved_at < renew_after:
+            return None
+        text = self.channel.text if length != self._saved_length else None
+        self._saved_length = length
+        self._saved_at = time.monotonic()
+        return Progress(self.place, text)
+
+    def unsaved(self) -> None:
+        """The last checkpoint failed: the next one keeps everything."""
+        self._saved_length = -1
+
+    async def perform(
+        self, assistants: Assistants, *, seconds: float, max_chars: int, said: Callable[[], None]
+    ) -> Result | None:
+        """Ask the assistant and say what comes; None when the turn is no longer ours to finish.
+
+        `said` is called when the first token has come.
+        """
+        began = time.monotonic()
+        tools: list[dict[str, Any]] = []
+        answer = assistants.answer(self.assistant, self.prompt)
+        error: RekindleError | None = None
+        status: MessageStatus = "complete"
+        self.performing = True
+        if self.prompt.recalled and len(self.prompt.window) == 1:
+            count = len(self.prompt.recalled)
+            self.channel.status(f"Recalling {count} past session{'s' if count > 1 else ''}")
+        try:
+            if self.stopped:
+                raise asyncio.CancelledError
+            async with (
+                asyncio.timeout(seconds),
+                aclosing(answer) as events,
+            ):
+                async for event in events:
+                    match event:
+                        case Text(text):
+                            room = max_chars - self.channel.length
+                            if self.channel.length == 0:
+                                said()
+                            self.channel.token(text[:room])
+                            if len(text) >= room:
+                                raise ModelCutShort(f"The answer reached the limit of {max_chars} characters.")
+                        case Status(text):
+                            self.channel.status(text)
+                        case ToolUsed():
+                            tools.append(asdict(event))
+        except asyncio.CancelledError:
+            if self.stopped is None:
+                raise  # the whole server is being torn down: the lease runs out and another takes over
+            if task := asyncio.current_task():
+                task.uncancel()
+            status = "cancelled"
+        except TimeoutError:
+            status, error = "failed", ModelTimedOut(f"The answer took longer than {seconds:g} seconds.")
+        except RekindleError as failure:
+            status, error = "failed", failure
+        except Exception as failure:  # a fault of ours or of a tool: the turn ends all the same, and says so
+            log.exception("turn.fault", turn=str(self.place.turn_id), error=type(failure).__name__)
+            status, error = "failed", RekindleError("Something went wrong while answering. Retry the turn.")
+        self.finishing = True
+        if self.stopped in ("lost", "released"):
+            return None
+        text, usage = self.channel.text, answer.usage
+        return Result(
+            status=status,
+            text=text,
+            model=usage.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            tokens_estimated=usage.estimated,
+            milliseconds=round((time.monotonic() - began) * 1000),
+            tools_used=tools or None,
+            error_code=error.code if error else None,
+            error_message=error.detail if error else None,
+        )

@@ -1,0 +1,1 @@
+"""Doors for Python: the classes that host programs call, one file a class."""

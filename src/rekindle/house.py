@@ -1,0 +1,197 @@
+"""The house put together: each service made once, with what it stands on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from rekindle.assistants.assistant import Assistant
+from rekindle.assistants.service import Assistants
+from rekindle.cache import build_cache
+from rekindle.cache.cache import Cache
+from rekindle.conversation.erasure.service import Erasure
+from rekindle.conversation.live import Live
+from rekindle.conversation.runs import Runs
+from rekindle.conversation.service import Conversation
+from rekindle.conversation.visits import Visits
+from rekindle.database import Database
+from rekindle.embedded import EmbeddedPostgres
+from rekindle.errors import ConfigurationError
+from rekindle.identity.limits import RateLimits, read_limit
+from rekindle.identity.mail import build_post
+from rekindle.identity.service import Codes, Identity, build_identity
+from rekindle.identity.tokens import keep_secret
+from rekindle.jobs import Jobs
+from rekindle.memory.embedder import Embedder, build_embedder, built_in
+from rekindle.memory.recall.service import Recall
+from rekindle.memory.service import Memory
+from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, SummaryWriter
+from rekindle.memory.titles import Titles
+from rekindle.migrations import migrate
+from rekindle.sessions.copies import Copies
+from rekindle.sessions.export.service import Exports
+from rekindle.sessions.oversight import Oversight
+from rekindle.sessions.service import Sessions
+from rekindle.settings import Settings
+from rekindle.usage import quotas
+from rekindle.usage.service import Usages
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """All services of one server."""
+
+    settings: Settings
+    database: Database
+    cache: Cache
+    identity: Identity
+    sessions: Sessions
+    exports: Exports
+    usage: Usages
+    assistants: Assistants
+    memory: Memory
+    recall: Recall
+    runs: Runs
+    live: Live
+    conversation: Conversation
+    erasure: Erasure
+    jobs: Jobs
+    limits: RateLimits
+    codes: Codes
+    visits: Visits
+    oversight: Oversight
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, crew: Sequence[Assistant] = (), *, work: bool = True, jobs_only: bool = False
+) -> AsyncIterator[House]:
+    """The house on its database, migrated; without `work` it neither runs jobs nor takes turns over.
+
+    With `jobs_only` it runs jobs, wherever the settings want them run, and takes no turns over.
+
+    The embedded PostgreSQL is started if none is set, and stopped at the end unless another process uses it.
+    """
+    async with AsyncExitStack() as stack:
+        conninfo = await asyncio.to_thread(database_for, settings, stack)
+        await asyncio.to_thread(migrate, conninfo)
+        database = Database(conninfo, pool_size=settings.database_pool, prepare=settings.database_prepare)
+        await database.open()
+        stack.push_async_callback(database.close)
+        jobs = Jobs(conninfo)
+        await jobs.open()
+        stack.push_async_callback(jobs.close)
+        embedder = build_embedder(settings)
+        stack.push_async_callback(embedder.aclose)
+        cache = build_cache(settings.redis_url)
+        await cache.open()
+        stack.push_async_callback(cache.close)
+        house = _assemble(settings, database, cache, jobs, embedder, crew or (Assistant(),))
+        stack.push_async_callback(house.assistants.close)
+        stack.push_async_callback(house.limits.close)
+        if work and not jobs_only:
+            await house.identity.open()
+            stack.push_async_callback(house.identity.close)
+        if jobs_only:
+            jobs.start()
+        elif work:
+            await house.usage.learn_prices(settings, _models(settings, crew or (Assistant(),)).values())
+            if settings.jobs_in_server:
+                jobs.start()
+            await house.runs.open()
+        await house.live.open()
+        stack.push_async_callback(house.live.close)
+        stack.push_async_callback(house.runs.close)
+        yield house
+
+
+def _assemble(
+    settings: Settings,
+    database: Database,
+    cache: Cache,
+    jobs: Jobs,
+    embedder: Embedder,
+    crew: Sequence[Assistant],
+) -> House:
+    secret = secret_key(settings)
+    identity = build_identity(database, settings, secret)
+    copies = Copies(cache)
+    sessions = Sessions(database, copies, identity, assistant=crew[0].name, rule=settings.identity_rule)
+    assistants = Assistants(settings)
+    writer: SummaryWriter = ExtractiveSummaries() if assistants.is_offline else ModelSummaries(assistants.complete)
+    memory = Memory(
+        database,
+        sessions,
+        writer,
+        embedder,
+        seconds=settings.summary_seconds,
+        later=jobs.summarise_later,
+    )
+    runs = Runs(database, copies, assistants, settings, {assistant.name: assistant for assistant in crew})
+    live = Live(cache, runs)
+    conversation = Conversation(
+        database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
+    )
+    identity.revocations.when_gone(runs.afloat.forget_user)
+    by_model = settings.titles == "model" and not assistants.is_offline
+    titles = Titles(sessions, assistants.complete if by_model else None, seconds=settings.summary_seconds)
+    recall = Recall(database, built_in(settings))
+    jobs.register(
+        memory,
+        recall,
+        titles,
+        sessions,
+        idle_minutes=settings.idle_minutes,
+        retention_days=settings.retention_days,
+    )
+    limits = RateLimits(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    often = read_limit(settings.address_limit, "REKINDLE_ADDRESS_LIMIT")
+    codes = Codes(database, secret, build_post(settings), limits, often, sender=settings.mail_from)
+    return House(
+        settings,
+        database,
+        cache,
+        identity,
+        sessions,
+        Exports(database),
+        Usages(database),
+        assistants,
+        memory,
+        recall,
+        runs,
+        live,
+        conversation,
+        Erasure(database, conversation, copies),
+        jobs,
+        limits,
+        codes,
+        Visits(identity, codes, sessions, conversation),
+        Oversight(database, identity, sessions),
+    )
+
+
+def _models(settings: Settings, crew: Sequence[Assistant]) -> dict[str, str]:
+    return {assistant.name: assistant.model or settings.model_name for assistant in crew}
+
+
+def database_for(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
+    """How to connect to the database that is set, or to the embedded one, which stops with `stack`."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(f"The data folder {settings.data_dir} cannot be made: {error.strerror}.") from error
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+    conninfo = embedded.start()
+    stack.callback(embedded.stop)
+    return conninfo
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs tokens: the one that is set, else the data folder's own."""
+    return settings.secret_key.get_secret_value() if settings.secret_key else keep_secret(settings.data_dir)

@@ -1,0 +1,1 @@
+"""The house's API, one file a domain."""

@@ -1,0 +1,1 @@
+"""The seeds' endpoints, one file a seed."""

@@ -1,0 +1,124 @@
+"""`/api/v1/search`: what the caller said and was told, found again."""
+
+import base64
+import binascii
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from rekindle.errors import InvalidRequest
+from rekindle.http.caller import CallerDep, HouseDep
+from rekindle.http.shapes import Limit, MetadataFilter, Page
+from rekindle.ids import parse_uuid
+from rekindle.memory.recall.service import LONGEST_QUERY, Filters, Hit, Place, Shown
+
+router = APIRouter(prefix="/api/v1/search", tags=["search"])
+
+EXCERPT = 500
+"""Characters shown of a hit's neighbours."""
+
+
+class Neighbour(BaseModel):
+    """The message before or after a hit, its beginning."""
+
+    id: UUID
+    seq: int
+    role: Literal["user", "assistant"]
+    content: str
+
+    @classmethod
+    def of(cls, message: Shown | None) -> "Neighbour | None":
+        """The shape of a neighbour, where there is one."""
+        if message is None:
+            return None
+        return cls(id=message.id, seq=message.seq, role=message.role, content=message.content[:EXCERPT])
+
+
+class HitOut(BaseModel):
+    """A message that bears on what was asked.
+
+    `highlights` are ranges of `snippet`, from and to, in characters; scores compare hits of one search only.
+    """
+
+    session_id: UUID
+    message_id: UUID
+    seq: int
+    role: Literal["user", "assistant"]
+    created_at: datetime
+    score: float
+    snippet: str
+    highlights: list[list[int]]
+    before: Neighbour | None
+    after: Neighbour | None
+
+    @classmethod
+    def of(cls, hit: Hit) -> "HitOut":
+        """The shape of a hit."""
+        return cls(
+            session_id=hit.message.session_id,
+            message_id=hit.message.id,
+            seq=hit.message.seq,
+            role=hit.message.role,
+            created_at=hit.message.created_at,
+            score=hit.place.score,
+            snippet=hit.snippet.text,
+            highlights=[list(span) for span in hit.snippet.highlights],
+            before=Neighbour.of(hit.before),
+            after=Neighbour.of(hit.after),
+        )
+
+
+@router.get("")
+async def search(
+    house: HouseDep,
+    caller: CallerDep,
+    metadata: MetadataFilter,
+    q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="What is looked for.")],
+    session_id: Annotated[str | None, Query(max_length=100, description="Only what was said in this session.")] = None,
+    role: Annotated[Literal["user", "assistant"] | None, Query(description="Only what one of the two said.")] = None,
+    assistant: Annotated[str | None, Query(max_length=200, description="Only talks with this assistant.")] = None,
+    since: Annotated[datetime | None, Query(description="Only what was said then or later; UTC unless told.")] = None,
+    until: Annotated[datetime | None, Query(description="Only what was said earlier than this.")] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[Limit, Query()] = 10,
+) -> Page[HitOut]:
+    """The caller's messages that bear on a question, best first: by words, and by meaning where there is an embedder.
+
+    The best two hundred are ranked; what was said a moment ago is found by its words.
+    """
+    filters = Filters(
+        # A malformed id is the id of no session.
+        session_id=(parse_uuid(session_id) or UUID(int=0)) if session_id is not None else None,
+        role=role,
+        since=_aware(since),
+        until=_aware(until),
+        assistant=assistant.replace("\0", "") if assistant is not None else None,
+        metadata=metadata,
+    )
+    after = _read_cursor(cursor) if cursor else None
+    hits = await house.recall.search(caller, q, filters, after=after, limit=limit + 1)
+    return Page[HitOut].cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place))
+
+
+def _aware(when: datetime | None) -> datetime | None:
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
+
+
+def _cursor(place: Place) -> str:
+    text = f"{place.score!r} {place.session_id} {place.seq}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> Place:
+    try:
+        score, session, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        place = Place(float(score), UUID(session), int(seq))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest("`cursor` is not one that a list gave.") from error
+    if not math.isfinite(place.score):
+        raise InvalidRequest("`cursor` is not one that a list gave.")
+    return place

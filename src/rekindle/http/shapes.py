@@ -1,0 +1,182 @@
+"""The shapes that several endpoints answer with."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Query
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic_core import from_json
+
+from rekindle.errors import InvalidRequest
+from rekindle.ids import parse_uuid
+from rekindle.sessions.service import Message, Session
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+METADATA_CHARS = 16_000
+
+
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    if len(str(value)) > METADATA_CHARS:
+        raise ValueError(f"is longer than {METADATA_CHARS:,} characters")
+    return value
+
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Limit = Annotated[int, Field(ge=1, le=100)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
+
+
+def _metadata_filter(
+    metadata: Annotated[
+        str | None,
+        Query(
+            max_length=4_000,
+            description='Only those whose metadata holds this JSON object, such as `{"language": "en"}`.',
+        ),
+    ] = None,
+) -> dict[str, Any] | None:
+    if metadata is None:
+        return None
+    try:
+        wanted = from_json(metadata, allow_inf_nan=False)
+        json.dumps(wanted, allow_nan=False)  # a number such as 1e400 is read as infinite
+    except ValueError as error:
+        raise InvalidRequest("`metadata` is not JSON.") from error
+    if not isinstance(wanted, dict) or "\\u0000" in metadata:
+        raise InvalidRequest('`metadata` should be a JSON object such as {"language": "en"}.')
+    return wanted
+
+
+MetadataFilter = Annotated[dict[str, Any] | None, Depends(_metadata_filter)]
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list. `next` is the `cursor` of the next page, null on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+    @classmethod
+    def cut(cls, found: Sequence[R], limit: int, shape: Callable[[R], T], cursor: Callable[[R], str]) -> "Page[T]":
+        """The first `limit` of what was `found`: one more than that tells that there is a next page."""
+        shown = found[:limit]
+        return cls(items=[shape(row) for row in shown], next=cursor(shown[-1]) if len(found) > limit else None)
+
+
+class SessionOut(BaseModel):
+    """A session. It is `active` until it is ended, by its user or for idleness."""
+
+    id: UUID
+    title: str | None
+    status: Literal["active", "ended"]
+    assistant: str
+    message_count: int
+    started_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, session: Session) -> "SessionOut":
+        """The shape of a session."""
+        return cls(
+            id=session.id,
+            title=session.title,
+            status="ended" if session.ended_at else "active",
+            assistant=session.assistant,
+            message_count=session.last_seq,
+            started_at=session.started_at,
+            last_seen_at=session.last_seen_at,
+            ended_at=session.ended_at,
+            metadata=session.metadata,
+        )
+
+
+class ErrorOut(BaseModel):
+    """Why a reply did not complete."""
+
+    code: str
+    message: str
+
+
+class UsageOut(BaseModel):
+    """Tokens of one reply; `estimated` when the provider gave no numbers."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+
+
+class MessageOut(BaseModel):
+    """A message. A reply's `id` is its turn's; `usage` and `error` are a reply's."""
+
+    id: UUID
+    session_id: UUID
+    seq: int
+    role: Literal["user", "assistant"]
+    content: str
+    status: Literal["running", "complete", "failed", "cancelled", "interrupted"]
+    created_at: datetime
+    completed_at: datetime | None
+    processing_time_ms: int | None = None
+    usage: UsageOut | None = None
+    tools_used: list[dict[str, Any]] = Field(default_factory=list)
+    context_used: list[dict[str, Any]] = Field(default_factory=list)
+    error: ErrorOut | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, message: Message) -> "MessageOut":
+        """The shape of a message."""
+        usage = None
+        if message.model is not None:
+            usage = UsageOut(
+                model=message.model,
+                input_tokens=message.input_tokens or 0,
+                output_tokens=message.output_tokens or 0,
+                estimated=bool(message.tokens_estimated),
+            )
+        error = None
+        if message.error_code:
+            error = ErrorOut(code=message.error_code, message=message.error_message or "")
+        return cls(
+            id=message.id,
+            session_id=message.session_id,
+            seq=message.seq,
+            role=message.role,
+            content=message.content,
+            status=message.status,
+            created_at=message.created_at,
+            completed_at=message.completed_at,
+            processing_time_ms=message.processing_time_ms,
+            usage=usage,
+            tools_used=message.tools_used or [],
+            context_used=message.context_used or [],
+            error=error,
+            metadata=message.metadata or {},
+        )
+
+
+def session_cursor(session: Session) -> str:
+    """The cursor that continues a list of sessions after this one."""
+    return base64.urlsafe_b64encode(f"{session.last_seen_at.isoformat()} {session.id}".encode()).decode().rstrip("=")
+
+
+def read_session_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Where a list of sessions goes on; raises `InvalidRequest`."""
+    try:
+        seen, _, session = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
+        when, session_id = datetime.fromisoformat(seen), parse_uuid(session)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest("`cursor` is not one that a list gave.") from error
+    if session_id is None or when.tzinfo is None:
+        raise InvalidRequest("`cursor` is not one that a list gave.")
+    return when, session_id

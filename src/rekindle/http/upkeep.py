@@ -1,0 +1,79 @@
+"""`/api/v1/admin`: what administrators do to keep the house: jobs, usage of all, erasing a person."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from rekindle.conversation.erasure.service import check_confirmed
+from rekindle.errors import NotFound
+from rekindle.http.caller import AdminDep, HouseDep, known_id
+from rekindle.http.me import Confirmation, UsageReport
+from rekindle.jobs import Trouble
+
+router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+
+MOST_DIGITS = 18
+
+
+class JobOut(BaseModel):
+    """A job that failed for good (`failed`), or failed and will be tried again (`todo`)."""
+
+    id: int
+    task: str
+    status: str
+    attempts: int
+    args: dict[str, Any]
+    next_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Trouble) -> "JobOut":
+        """The shape of a job in trouble."""
+        return cls(
+            id=job.id,
+            task=job.task,
+            status=job.status,
+            attempts=job.attempts,
+            args=job.args,
+            next_at=job.next_at,
+        )
+
+
+class JobList(BaseModel):
+    """The newest 100 jobs in trouble."""
+
+    items: list[JobOut]
+    next: None = None
+
+
+@router.get("/jobs")
+async def list_jobs(house: HouseDep, admin: AdminDep) -> JobList:
+    """Jobs that failed."""
+    return JobList(items=[JobOut.of(job) for job in await house.jobs.troubles()])
+
+
+@router.post("/jobs/{job_id}/retry")
+async def retry_job(house: HouseDep, admin: AdminDep, job_id: str) -> JobOut:
+    """Try a job that failed for good again, now."""
+    if not (job_id.isascii() and job_id.isdecimal() and len(job_id) <= MOST_DIGITS):
+        raise NotFound  # a malformed number is an unknown one
+    return JobOut.of(await house.jobs.retry(int(job_id)))
+
+
+@router.get("/usage")
+async def usage_of_all(house: HouseDep, admin: AdminDep, days: Annotated[int, Query(ge=1, le=366)] = 30) -> UsageReport:
+    """What all users together have used in the last days, today (UTC) among them."""
+    return UsageReport.of(await house.usage.days_of_all(days))
+
+
+@router.delete("/users/{user_id}", status_code=204)
+async def erase_user(house: HouseDep, admin: AdminDep, user_id: str, confirmation: Confirmation) -> Response:
+    """Erase a person for good; `confirm` is their e-mail address or id."""
+    known: UUID = known_id(user_id, NotFound)
+    user = await house.oversight.user(admin, known)
+    check_confirmed(user, confirmation.confirm)
+    await house.identity.note(admin, "user.erase", [known])
+    await house.erasure.erase(known)
+    return Response(status_code=204)

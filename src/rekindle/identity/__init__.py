@@ -1,0 +1,1 @@
+"""Who is talking: users, check-in, tokens."""

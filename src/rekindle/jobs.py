@@ -1,0 +1,249 @@
+"""Work that follows: summaries that could not be written at once, idle sessions, retention. Queued in PostgreSQL.
+
+What is to be done can always be read from the tables (an ended session without its summary), so a lost queue entry
+loses nothing: `find_work` finds it again each minute. A job whose worker is gone is retried by another.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import structlog
+from procrastinate import exceptions
+from procrastinate.jobs import Job, Status
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker
+
+from rekindle.errors import ModelError, NotFound, RekindleError, SessionNotFound, UserGone
+from rekindle.memory.recall.service import Recall
+from rekindle.memory.service import Memory, is_passing
+from rekindle.memory.titles import Titles
+from rekindle.sessions.service import Sessions
+
+log = structlog.get_logger()
+
+QUEUE = "rekindle"
+REFUSALS = 3
+"""After so many unusable answers of the model, a summary is made by quoting."""
+GONE_SECONDS = 30
+"""A worker without a heartbeat for so long is gone; heartbeats come every 10 s."""
+KEPT_HOURS = 24 * 14
+"""How long jobs that failed for good stay to be looked at."""
+SHOWN = 100
+AGAIN_SECONDS = 2.0
+CLOSE_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A job that failed for good (`failed`), or waits to be tried again (`todo`). `args` are ids, never words."""
+
+    id: int
+    task: str
+    status: str
+    attempts: int
+    args: dict[str, Any]
+    next_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Trouble":
+        """What is to be known of a job in trouble."""
+        assert job.id is not None
+        return cls(job.id, job.task_name, job.status or "", job.attempts, dict(job.task_kwargs), job.scheduled_at)
+
+
+class Patience(BaseRetryStrategy):
+    """Retries after 2, 4, 8 … seconds, at most a minute apart, for about a quarter of an hour."""
+
+    attempts = 20
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """When to try again; None gives up, visibly, until the next search for work."""
+        if job.attempts >= self.attempts:
+            return None
+        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=min(60, 2 ** (job.attempts + 1))))
+
+
+class Jobs:
+    """The queue, and this process's worker on it."""
+
+    def __init__(self, conninfo: str, *, gone_seconds: float = GONE_SECONDS) -> None:
+        self._app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=conninfo, min_size=1, max_size=4, kwargs={"application_name": "rekindle jobs"}
+            )
+        )
+        self._gone_seconds = gone_seconds
+        self._worker: asyncio.Task[None] | None = None
+        self._find_work: Callable[[], Awaitable[None]]
+
+    def register(
+        self,
+        memory: Memory,
+        recall: Recall,
+        titles: Titles,
+        sessions: Sessions,
+        *,
+        idle_minutes: float,
+        retention_days: float,
+    ) -> None:
+        """Say what the jobs do."""
+
+        @self._app.task(name="summarise", queue=QUEUE, retry=Patience(), pass_context=True)
+        async def summarise(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
+            refused = context.job.attempts >= REFUSALS
+            try:
+                await memory.summarise(UUID(user_id), UUID(session_id))
+            except (SessionNotFound, UserGone):
+                return  # deleted in the meantime: nothing is left to do
+            except ModelError as error:
+                if is_passing(error) or not refused:
+                    raise
+                await memory.summarise(UUID(user_id), UUID(session_id), quote=True)
+
+        @self._app.task(name="name_session", queue=QUEUE, retry=Patience(), pass_context=True)
+        async def name_session(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
+            try:
+                await titles.write(UUID(user_id), UUID(session_id))
+            except SessionNotFound:
+                return
+            except ModelError as error:
+                if is_passing(error) and context.job.attempts < REFUSALS:
+                    raise
+                await titles.write(UUID(user_id), UUID(session_id), quote=True)
+
+        @self._app.task(name="index", queue=QUEUE, queueing_lock="index", retry=Patience())
+        async def index() -> None:
+            await recall.catch_up()
+
+        async def find_work() -> None:
+            await self.sweep()
+            await sessions.end_idle(idle_minutes)
+            for user_id, session_id in await memory.unsummarised():
+                await self.summarise_later(user_id, session_id)
+            for user_id, session_id in await titles.missing():
+                await self._defer("name_session", user_id, session_id)
+            if await recall.unindexed(limit=1):
+                await self._defer_once("index")
+
+        @self._app.periodic(cron="* * * * *")
+        @self._app.task(name="find_work", queue=QUEUE, queueing_lock="find_work")
+        async def each_minute(timestamp: int) -> None:
+            await find_work()
+
+        @self._app.periodic(cron="17 3 * * *")
+        @self._app.task(name="clean_up", queue=QUEUE, queueing_lock="clean_up", retry=Patience())
+        async def each_night(timestamp: int) -> None:
+            if retention_days:
+                cleaned = await sessions.clean_up(retention_days)
+                log.info("retention.done", sessions=cleaned.sessions, messages=cleaned.messages)
+            await self._app.job_manager.delete_old_jobs(
+                KEPT_HOURS, queue=QUEUE, include_failed=True, include_cancelled=True, include_aborted=True
+            )
+
+        self._find_work = find_work
+
+    async def open(self) -> None:
+        """Connect the queue."""
+        await self._app.open_async()
+
+    def start(self) -> None:
+        """Begin to work on the queue, in this process, until `close`."""
+        self._worker = asyncio.create_task(self._work(), name="jobs")
+
+    async def close(self) -> None:
+        """Let running jobs end, for 5 s, and disconnect. What does not end in time is retried by another worker.
+
+        A database that is away does not hold the server up: what could not be said to it, the next worker finds.
+        """
+        if self._worker:
+            for _ in range(2):  # the worker's own farewell waits for the database: a second word ends that too
+                self._worker.cancel()
+                await asyncio.wait({self._worker}, timeout=CLOSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._app.close_async()
+
+    async def find_work(self) -> None:
+        """What is done each minute: idle sessions end, missing summaries and stalled jobs are queued again."""
+        await self._find_work()
+
+    async def summarise_later(self, user_id: UUID, session_id: UUID) -> None:
+        """Queue the summary of a session, unless it waits there already."""
+        await self._defer("summarise", user_id, session_id)
+
+    async def _defer(self, name: str, user_id: UUID, session_id: UUID) -> None:
+        task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")
+        try:
+            await task.defer_async(user_id=str(user_id), session_id=str(session_id))
+        except exceptions.AlreadyEnqueued:
+            log.debug("job.queued_already", task=name, session=str(session_id))
+
+    async def _defer_once(self, name: str) -> None:
+        try:
+            await self._app.configure_task(name=name, queue=QUEUE, queueing_lock=name).defer_async()
+        except exceptions.AlreadyEnqueued:
+            log.debug("job.queued_already", task=name)
+
+    async def sweep(self) -> int:
+        """Queue again the jobs whose worker is gone; how many."""
+        manager = self._app.job_manager
+        stalled = await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._gone_seconds)
+        count = 0
+        for job in stalled:
+            count += 1
+            log.warning("job.stalled", job=job.id, task=job.task_name)
+            try:
+                await manager.retry_job(job)
+            except exceptions.UniqueViolation:  # the same work has been queued since: one of the two is enough
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+        return count
+
+    async def troubles(self) -> list[Trouble]:
+        """Jobs that failed for good, then those that failed and will be tried again; the newest 100."""
+        manager = self._app.job_manager
+        failed = list(await manager.list_jobs_async(queue=QUEUE, status="failed"))
+        again = [job for job in await manager.list_jobs_async(queue=QUEUE, status="todo") if job.attempts]
+        return [Trouble.of(job) for job in (*reversed(failed), *reversed(again))][:SHOWN]
+
+    async def retry(self, job_id: int) -> Trouble:
+        """Try a job that failed for good again, now; raises `NotFound` when there is no such job."""
+        manager = self._app.job_manager
+        found = list(await manager.list_jobs_async(id=job_id, queue=QUEUE, status="failed"))
+        if not found:
+            raise NotFound("There is no failed job with this number.")
+        try:
+            await manager.retry_job(found[0])
+        except exceptions.UniqueViolation:
+            log.debug("job.queued_already", job=job_id)
+        return Trouble.of(found[0])
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=2,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=5,
+                    delete_jobs="successful",
+                    stalled_worker_timeout=self._gone_seconds,
+                    task_middleware=[_tell],
+                )
+            except exceptions.ConnectorException as error:  # the database went away: jobs wait for it
+                log.warning("jobs.interrupted", error=type(error).__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _tell(call_next: Callable[[], Awaitable[Any]], context: procrastinate.JobContext, worker: Worker) -> Any:
+    """Log a job's failure by its code: what people said never reaches the log."""
+    try:
+        return await call_next()
+    except RekindleError as error:
+        log.warning("job.failed", job=context.job.id, task=context.job.task_name, code=error.code)
+        raise

@@ -1,0 +1,203 @@
+"""all-MiniLM-L6-v2 in 8 bits on onnxruntime: texts, and the tokens of a conversation's lines, as vectors.
+
+It needs no key, no network and one thread. Its weights are got once (`memory/weights.py`); without them, or without
+the extra `rekindle[embedder]`, search and recall work on words alone.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rekindle.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+Vectors = NDArray[np.float32]
+Bits = NDArray[np.uint8]
+
+NAME = "all-MiniLM-L6-v2-int8"
+WIDTH = 384
+TOKEN_BYTES = WIDTH // 8
+GRAPH, TOKENIZER = "minilm.onnx", "tokenizer.json"
+
+LONGEST_TEXT = 254
+LONGEST_QUESTION = 62
+LONGEST_LINE = 126
+"""Tokens; what comes after them is not seen."""
+_WINDOW = 224
+"""Tokens of consecutive lines that go through the model together."""
+_BEGIN, _END = 101, 102
+_BATCH_TOKENS = 1024
+_CHARACTERS_A_TOKEN = 40
+"""No English token is longer: a huge text is cut before it is taken apart."""
+_CONTEXT = _WINDOW // 2
+"""Tokens of earlier lines that a window may begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, for search: `tokens` (n, 384) of length 1, and their direction together, `whole` (384,)."""
+
+    tokens: Vectors
+    whole: Vectors
+
+
+class MiniLM:
+    """The model of one process, loaded when it is first asked. Vectors are 384 wide."""
+
+    name = NAME
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loading = threading.Lock()
+        self._loaded: tuple[InferenceSession, Tokenizer] | None = None
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector of length 1 for each text."""
+        vectors = await asyncio.to_thread(self.pooled, texts)
+        return [[float(value) for value in vector] for vector in vectors]
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+    def pooled(self, texts: Sequence[str]) -> Vectors:
+        """(n, 384): the mean of each text's tokens, of length 1, as the model was trained to compare them."""
+        means = [hidden.mean(axis=0) for hidden in self._run([self._ids(text, LONGEST_TEXT) for text in texts])]
+        return _of_length_one(np.stack(means)) if means else np.empty((0, WIDTH), np.float32)
+
+    def question(self, text: str) -> Question:
+        """A question's tokens, each by itself and together."""
+        [hidden] = self._run([self._ids(text, LONGEST_QUESTION)])
+        hidden = _of_length_one(hidden)
+        # The marks of beginning and end say nothing, unless they are all there is.
+        tokens = hidden[1:-1] if len(hidden) > 2 else hidden
+        return Question(tokens, _of_length_one(hidden.mean(axis=0)))
+
+    def lines(self, lines: Sequence[str]) -> list[Bits]:
+        """The signs of each line's token vectors, (tokens, 48) packed, at least one token; of consecutive lines.
+
+        Late chunking: neighbours go through the model together, so "it did" knows what did.
+        """
+        tokens = [self._ids(line, LONGEST_LINE) for line in lines]
+        windows = list(_windows([len(ids) for ids in tokens]))
+        hidden = self._run([[i for ids in tokens[w.start : w.end] for i in ids] for w in windows])
+        found: list[Bits] = []
+        for window, vectors in zip(windows, hidden, strict=True):
+            place = 1 + sum(map(len, tokens[window.start : window.first]))
+            for ids in tokens[window.first : window.end_kept]:
+                own = vectors[place : place + len(ids)] if ids else vectors[:1]
+                found.append(np.packbits(own > 0, axis=1))
+                place += len(ids)
+        return found
+
+    def _ids(self, text: str, longest: int) -> list[int]:
+        _, tokenizer = self._load()
+        cut = text[: longest * _CHARACTERS_A_TOKEN]
+        return [int(i) for i in tokenizer.encode(cut, add_special_tokens=False).ids[:longest]]
+
+    def _run(self, texts: Sequence[list[int]]) -> list[Vectors]:
+        """Of each text the vectors of its tokens, between those of the marks of beginning and end."""
+        session, _ = self._load()
+        found: list[Vectors] = [np.empty((0, WIDTH), np.float32)] * len(texts)
+        for batch in _batches([len(ids) + 2 for ids in texts]):
+            longest = max(len(texts[i]) for i in batch) + 2
+            ids = np.zeros((len(batch), longest), np.int64)
+            mask = np.zeros((len(batch), longest), np.int64)
+            for row, i in enumerate(batch):
+                whole = [_BEGIN, *texts[i], _END]
+                ids[row, : len(whole)] = whole
+                mask[row, : len(whole)] = 1
+            hidden: Any = session.run(None, {"ids": ids, "mask": mask})[0]
+            for row, i in enumerate(batch):
+                found[i] = hidden[row, : len(texts[i]) + 2]
+        return found
+
+    def _load(self) -> "tuple[InferenceSession, Tokenizer]":
+        with self._loading:
+            if self._loaded is None:
+                # Heavy libraries of an extra, for processes that embed only.
+                import onnxruntime
+                from tokenizers import Tokenizer
+
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = options.inter_op_num_threads = 1
+                options.log_severity_level = 3
+                try:
+                    session = onnxruntime.InferenceSession(
+                        str(self._folder / GRAPH), options, providers=["CPUExecutionProvider"]
+                    )
+                    tokenizer = Tokenizer.from_file(str(self._folder / TOKENIZER))
+                except Exception as error:  # both libraries raise plain exceptions of their own
+                    raise ConfigurationError(
+                        f"The embedder's weights in {self._folder} cannot be read. `rekindle embedder` makes them anew."
+                    ) from error
+                tokenizer.no_truncation()
+                tokenizer.no_padding()
+                self._loaded = session, tokenizer
+            return self._loaded
+
+
+def is_installed() -> bool:
+    """Whether the libraries that it runs on are there."""
+    return find_spec("onnxruntime") is not None and find_spec("tokenizers") is not None
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether its weights are in this folder."""
+    return (folder / GRAPH).is_file() and (folder / TOKENIZER).is_file()
+
+
+def _of_length_one(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of texts to be run together: alike in length, so that little is padding."""
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[place] * (len(batch) + 1) > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Lines `start` to `end` go through the model together; of them, `first` to `end_kept` keep their vectors."""
+
+    start: int
+    end: int
+    first: int
+    end_kept: int
+
+
+def _windows(lengths: Sequence[int], before: int = 1, after: int = 0) -> Iterator[_Window]:
+    """Each line in one window, where there is room with so many lines before and after it.
+
+    More context than the one line before finds no more, and costs half as much again.
+    """
+    first = 0
+    while first < len(lengths):
+        start = first
+        while start > 0 and first - start < before and sum(lengths[start - 1 : first + 1]) <= _CONTEXT:
+            start -= 1
+        total, end = sum(lengths[start:first]), first
+        while end < len(lengths) and (end == first or total + lengths[end] <= _WINDOW):
+            total += lengths[end]
+            end += 1
+        kept = end - after if end < len(lengths) and end - after > first else end
+        yield _Window(start, end, first, kept)
+        first = kept

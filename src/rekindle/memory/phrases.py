@@ -1,0 +1,135 @@
+"""Key phrases: what a talk was about, in its own words and casing ("CPO training").
+
+Without a parser: runs of words between stop words, weighed by how many messages use them, by what
+stands before them ("my painting" is a thing, "I painted" is not) and by capitals within a sentence.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_VERBS, STOP_WORDS
+from rekindle.memory.words import sentences, stem, words
+
+_LONGEST = 3
+_LONGEST_WORD = 40
+_CLAUSE = re.compile(r"[^\w\s'’&+#/-]+|\s[-/]+\s|\s'|'\s")
+_HAN = re.compile(r"[\u4e00-\u9fff]{2,8}|[\u30a0-\u30ff]{3,}")
+_HAN_FUNCTION = re.compile(
+    "[的了是叫对我你他她它们问想在有和就不也都很吗呢吧啊这那个想要会能可以什么怎么多少请给到去来上下一没被把跟从还但]+"
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BEFORE_A_THING = _words(
+    "a an the my your his her our their this that these those some any no another for of about in on with "
+    "at from and or as new own first is are more offer teach learn study need want love like"
+)
+_BEFORE_AN_ACT = _words(
+    "i you we they he she it to can could will would should may might must not just never always really "
+    "also who been be let lets finally already"
+)
+
+
+@dataclass(slots=True)
+class _Phrase:
+    messages: int = 0
+    last: int = -1
+    surfaces: Counter[str] = field(default_factory=Counter)
+    proper: int = 0
+    things: int = 0
+    acts: int = 0
+    alone: int = 0
+
+
+def key_phrases(texts: Sequence[str], limit: int = 5) -> list[str]:
+    """Up to `limit` phrases of one to three words that the texts turn on, the weightiest first.
+
+    None contains another; each is written as the texts write it most.
+    """
+    found: dict[tuple[str, ...], _Phrase] = {}
+    for at, text in enumerate(texts):
+        for sentence in sentences(text):
+            for clause in _CLAUSE.split(sentence):
+                _count(clause, at, found)
+            for part in _HAN_FUNCTION.sub(" ", sentence).split():
+                for run in _HAN.findall(part):
+                    _note(found, (run,), run, at)
+    ranked = sorted(found.items(), key=lambda item: -_weight(*item))  # of equals, the one said first
+    chosen: list[tuple[str, ...]] = []
+    for key, phrase in ranked:
+        if len(chosen) == limit or _weight(key, phrase) < 0.5:
+            break
+        if not any(set(key) & set(other) for other in chosen):
+            chosen.append(key)
+    return [found[key].surfaces.most_common(1)[0][0] for key in chosen]
+
+
+def _count(clause: str, at: int, found: dict[tuple[str, ...], _Phrase]) -> None:
+    before = ""
+    run: list[str] = []
+    tokens = clause.split()
+    for token in tokens:
+        word = "".join(words(token)[:1])
+        name = token[0].isupper() and word in COMMON_WORDS and (run or before) and token != tokens[-1]
+        if _binds(word, token) and not name:
+            _count_run(run, before, at, found, alone=False)
+            run, before = [], word
+        else:
+            run.append(token)
+    _count_run(run, before, at, found, alone=len(run) == 1 and len(tokens) < 4)
+
+
+def _binds(word: str, token: str) -> bool:
+    return (
+        not word
+        or word in STOP_WORDS
+        or word in COMMON_WORDS
+        or word.isdigit()
+        or word in IRREGULAR_VERBS
+        or len(word) > _LONGEST_WORD
+        or (word.endswith("ly") and len(word) > 4)
+        or (len(word) < 3 and not token.isupper())
+        or _HAN.search(token) is not None
+    )
+
+
+def _count_run(run: Sequence[str], before: str, at: int, found: dict[tuple[str, ...], _Phrase], alone: bool) -> None:
+    for start in range(len(run)):
+        for end in range(start + 1, min(start + _LONGEST, len(run)) + 1):
+            surface = " ".join(run[start:end]).strip("'’&+/-")
+            surface = surface.removesuffix("'s").removesuffix("’s")
+            key = tuple(stem(word) for word in words(surface))
+            if not key or all(word in COMMON_WORDS for word in words(surface)):
+                continue
+            phrase = _note(found, key, surface, at)
+            first = run[start]
+            phrase.proper += first[0].isupper() and (bool(before) or start > 0)
+            phrase.alone += alone
+            if start == 0:
+                phrase.things += before in _BEFORE_A_THING
+                phrase.acts += before in _BEFORE_AN_ACT and not first[0].isupper()
+
+
+def _note(found: dict[tuple[str, ...], _Phrase], key: tuple[str, ...], surface: str, at: int) -> _Phrase:
+    phrase = found.setdefault(key, _Phrase())
+    if phrase.last != at:
+        phrase.messages += 1
+        phrase.last = at
+    phrase.surfaces[surface] += 1
+    return phrase
+
+
+def _weight(key: tuple[str, ...], phrase: _Phrase) -> float:
+    uses = phrase.surfaces.total()
+    if phrase.alone * 2 > uses and phrase.surfaces.most_common(1)[0][0][0].isupper():
+        return 0.0  # somebody spoken to by name: "Thanks, Ann!"
+    weight = phrase.messages * (1 + 0.6 * (len(key) - 1))
+    weight *= 1 + phrase.proper / uses
+    if len(key) == 1 and phrase.surfaces.most_common(1)[0][0].endswith(("ing", "ed")):
+        weight *= 0.6
+    return weight * (phrase.things + 0.5) / (phrase.things + 2 * phrase.acts + 1.0) * 2

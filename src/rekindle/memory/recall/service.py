@@ -1,0 +1,242 @@
+"""Search in a person's past, and the keeping of it for search."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rekindle.database import Connection, Database
+from rekindle.errors import UserGone
+from rekindle.identity.service import Caller
+from rekindle.memory.minilm import Bits, MiniLM, Question
+from rekindle.memory.recall import store
+from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Block, Line, Past, gather, pack
+from rekindle.memory.recall.question import Asked, read
+from rekindle.memory.recall.ranking import look, rank
+from rekindle.memory.recall.snippet import Snippet, snippet
+from rekindle.memory.recall.store import Shown
+from rekindle.sessions.service import Role
+
+__all__ = ["LONGEST_QUERY", "Filters", "Hit", "Place", "Recall", "Shown"]
+
+LATE_LINES = 2_000
+"""Newest lines not yet kept for search that a search reads itself, for their words."""
+LONGEST_QUERY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What hits are limited to; None for no limit. `since` is included, `until` is not."""
+
+    session_id: UUID | None = None
+    role: Role | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    assistant: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a hit stands in the order of hits: by score, then by session and seq."""
+
+    score: float
+    session_id: UUID
+    seq: int
+
+    @property
+    def order(self) -> tuple[float, bytes, int]:
+        """Sorts the best first, of equal ones the newest."""
+        return -self.score, bytes(255 - byte for byte in self.session_id.bytes), -self.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that bears on what was asked; `before` and `after` are its neighbours in the session."""
+
+    place: Place
+    message: Shown
+    snippet: Snippet
+    before: Shown | None
+    after: Shown | None
+
+
+class Recall:
+    """Keeps what was said for search, and searches it; without a model by words alone."""
+
+    def __init__(self, database: Database, model: MiniLM | None) -> None:
+        self._database = database
+        self._model = model
+
+    @property
+    def by_meaning(self) -> bool:
+        """Whether search knows more than words."""
+        return self._model is not None
+
+    async def unindexed(self, limit: int = 100) -> list[tuple[UUID, UUID]]:
+        """User and session ids of sessions with lines that search does not know yet, or knows by another model."""
+        async with self._database.system() as connection:
+            return await store.list_unindexed(connection, self._model.name if self._model else None, limit)
+
+    async def catch_up(self) -> int:
+        """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new."""
+        total = 0
+        while waiting := await self.unindexed():
+            count = 0
+            for user_id, session_id in waiting:
+                try:
+                    count += await self.index(user_id, session_id)
+                except UserGone:
+                    continue
+            if not count:  # what is left waits for something else, such as the end of a reply
+                break
+            total += count
+        return total
+
+    async def index(self, user_id: UUID, session_id: UUID) -> int:
+        """Keep a session's lines for search; how many were new. A session that is gone has none."""
+        async with self._database.transaction(user_id) as connection:
+            settled = await store.find_settled_seq(connection, session_id)
+            kept = {block.number: block for block in await store.list_kept(connection, session_id)}
+        count = 0
+        for number in range(-(-settled // BLOCK)):
+            first, last = number * BLOCK + 1, min((number + 1) * BLOCK, settled)
+            block = kept.get(number)
+            if block and block.through_seq >= last and (self._model is None or block.model == self._model.name):
+                continue
+            async with self._database.transaction(user_id) as connection:
+                lines = await store.list_lines(connection, session_id, first, last)
+            if len(lines) != last - first + 1:
+                break  # deleted meanwhile
+            packed = await asyncio.to_thread(pack, session_id, lines, self._model)
+            async with self._database.transaction(user_id) as connection:
+                await store.upsert_block(connection, user_id, packed)
+            count += len(lines)
+        return count
+
+    async def search(
+        self, caller: Caller, query: str, filters: Filters | None = None, *, after: Place | None = None, limit: int = 10
+    ) -> list[Hit]:
+        """The caller's messages that bear on a query, best first; of the best two hundred, those after `after`.
+
+        A token that is good for one session finds what was said in that one.
+        """
+        filters = filters or Filters()
+        query = query[:LONGEST_QUERY].encode(errors="replace").decode()  # a terminal may pass half characters
+        async with self._database.transaction(caller.user_id) as connection:
+            blocks = await store.list_blocks(connection, caller.user_id, caller.session_id)
+            late = await store.list_late_lines(connection, caller.user_id, caller.session_id, LATE_LINES)
+            limits = await _limits(connection, caller, filters)
+            search = await asyncio.to_thread(_Search, self._model, query, blocks, late, filters, limits)
+            tokens = await store.list_tokens(connection, search.wanted) if search.wanted else []
+            found = await asyncio.to_thread(search.ranked, tokens)
+            page = [place for place in found if after is None or place.order > after.order][:limit]
+            shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
+        messages = {(message.session_id, message.seq): message for message in shown}
+        return [
+            Hit(
+                place,
+                message,
+                snippet(message.content, search.asked.terms),
+                messages.get((place.session_id, place.seq - 1)),
+                messages.get((place.session_id, place.seq + 1)),
+            )
+            for place in page
+            if (message := messages.get((place.session_id, place.seq)))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Filters as sets: which sessions, and which places in them; None for all."""
+
+    sessions: set[UUID] | None
+    places: set[tuple[UUID, int]] | None
+
+
+class _Search:
+    """One search between its trips to the database: `wanted` is what of the candidates it needs to see."""
+
+    def __init__(
+        self,
+        model: MiniLM | None,
+        query: str,
+        blocks: list[Block],
+        late: list[tuple[UUID, Line]],
+        filters: Filters,
+        limits: _Limits,
+    ) -> None:
+        self._past = gather([*blocks, *_late_blocks(late)])
+        self.asked: Asked = read(query, (speaker for speaker in self._past.speakers if speaker))
+        self._questions: tuple[Question, Question] | None = None
+        if model and any(block.model == model.name for block in blocks):
+            first = model.question(self.asked.first_person)
+            self._questions = first, first if self.asked.first_person == query else model.question(query)
+        whole = self._questions[0] if self._questions else None
+        self._looked = look(self._past, self.asked, whole, _allowed(self._past, filters, limits))
+        self.wanted = self._tokens_wanted() if self._questions else []
+
+    def ranked(self, tokens: list[Bits]) -> list[Place]:
+        """The candidates, best first."""
+        past, chosen = self._past, self._looked.candidates
+        scores = rank(past, self.asked, self._looked, self._questions, tokens)
+        places = [
+            Place(round(float(score), 6), past.sessions[past.session[i]], int(past.seq[i]))
+            for i, score in zip(chosen, scores, strict=True)
+        ]
+        return sorted(places, key=lambda place: place.order)
+
+    def _tokens_wanted(self) -> list[tuple[UUID, int, int, int]]:
+        past = self._past
+        return [
+            (
+                past.sessions[past.session[i]],
+                (past.blocks[past.block[i]].first - 1) // BLOCK,
+                int(past.token_start[i]),
+                int(past.facts["tokens"][i]),
+            )
+            for i in self._looked.candidates
+        ]
+
+
+async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:
+    sessions = places = None
+    if filters.assistant is not None:
+        sessions = await store.list_session_ids(connection, caller.user_id, filters.assistant)
+    if filters.session_id is not None:
+        sessions = {filters.session_id} & sessions if sessions is not None else {filters.session_id}
+    if filters.metadata is not None:
+        places = await store.list_places(connection, caller.user_id, filters.metadata)
+    return _Limits(sessions, places)
+
+
+def _late_blocks(late: list[tuple[UUID, Line]]) -> list[Block]:
+    """Lines that are in no block yet, as blocks of their own: words without vectors."""
+    by_session: defaultdict[UUID, list[Line]] = defaultdict(list)
+    for session_id, line in late:
+        by_session[session_id].append(line)
+    return [
+        pack(session_id, sorted(lines, key=lambda line: line.seq), None) for session_id, lines in by_session.items()
+    ]
+
+
+def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]:
+    allowed: NDArray[np.bool_] = past.facts["words"] > 0
+    if limits.sessions is not None:
+        allowed &= np.array([session in limits.sessions for session in past.sessions], bool)[past.session]
+    if filters.role is not None:
+        by_assistant = (past.facts["flags"] & BY_ASSISTANT) > 0
+        allowed &= by_assistant == (filters.role == "assistant")
+    if filters.since is not None:
+        allowed &= past.facts["said"] >= filters.since.timestamp()
+    if filters.until is not None:
+        allowed &= past.facts["said"] < filters.until.timestamp()
+    if limits.places is not None:
+        places = zip(past.session, past.seq, strict=True)
+        allowed &= np.fromiter(((past.sessions[s], int(seq)) in limits.places for s, seq in places), bool)
+    return allowed

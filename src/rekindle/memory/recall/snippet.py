@@ -1,0 +1,33 @@
+"""The part of a message that shows why it was found."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from rekindle.memory.words import stem, words
+
+LENGTH = 240
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """At most `LENGTH` characters of a text, and an ellipsis where more is; `highlights`: ranges of it, from and to."""
+
+    text: str
+    highlights: tuple[tuple[int, int], ...]
+
+
+def snippet(text: str, terms: Collection[str]) -> Snippet:
+    """The stretch of a text that holds most of these stems."""
+    text = " ".join(text[:20_000].split())
+    wanted = set(terms)
+    spans = [m.span() for m in _WORD.finditer(text) if wanted & {stem(word) for word in words(m[0])}]
+    start = 0
+    if len(text) > LENGTH and spans:
+        begin, _ = max(spans, key=lambda span: sum(span[0] <= s and e <= span[0] + LENGTH * 3 // 4 for s, e in spans))
+        start = text.rfind(" ", 0, max(0, begin - LENGTH // 4) + 1) + 1 if begin > LENGTH // 4 else 0
+    end = len(text) if len(text) - start <= LENGTH else max(text.rfind(" ", start, start + LENGTH), start + LENGTH // 2)
+    before, after = "…" * (start > 0), "…" * (end < len(text))
+    moved = tuple((s - start + len(before), e - start + len(before)) for s, e in spans if start <= s and e <= end)
+    return Snippet(f"{before}{text[start:end]}{after}", moved)

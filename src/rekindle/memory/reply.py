@@ -1,0 +1,163 @@
+"""A model's reply, read as a summary or refused."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from rekindle.assistants.text import folded
+from rekindle.errors import ModelCutShort, ModelError
+from rekindle.memory.words import sentences, words
+
+LONGEST_TEXT = 4_000
+_LONGEST_REPLY = 30_000
+"""With the thoughts that some models write before it."""
+_MOST_ITEMS = 10
+_MOST_OBJECTS = 50
+"""Opening braces tried before a reply is taken to hold no JSON."""
+
+
+def _items(value: object) -> object:
+    """A list of short lines from a list, a string or nothing; what is neither text nor number is left out."""
+    if value is None:
+        return ()
+    listed = value if isinstance(value, list) else [value]
+    lines = (folded(str(item), 300) for item in listed if isinstance(item, str | int | float))
+    return tuple(dict.fromkeys(line for line in lines if line and line != "..."))[:_MOST_ITEMS]
+
+
+def _line(value: object) -> object:
+    return folded(value, LONGEST_TEXT + 1) if isinstance(value, str) else value
+
+
+_Items = Annotated[tuple[str, ...], BeforeValidator(_items)]
+
+
+class Written(BaseModel):
+    """What a model wrote: the same members as `Summary`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    text: Annotated[str, BeforeValidator(_line)] = Field(validation_alias=AliasChoices("text", "summary", "Summary"))
+    topics: _Items = ()
+    preferences: _Items = ()
+    open_questions: _Items = Field((), validation_alias=AliasChoices("open_questions", "openQuestions", "questions"))
+    milestones: _Items = ()
+
+
+_THOUGHT = re.compile(
+    r"<(think|thinking|thought|reasoning|reflection|scratchpad)\b[^>]*>.*?</\1\s*>|\[THINK\].*?\[/THINK\]|<\|channel\|"
+    r">analysis.*?<\|end\|>",
+    re.IGNORECASE | re.DOTALL,
+)
+_THOUGHT_END = re.compile(
+    r".*</(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>", re.IGNORECASE | re.DOTALL
+)
+_THOUGHT_BEGIN = re.compile(
+    r"<(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[THINK\]|<\|channel\|>analysis",
+    re.IGNORECASE,
+)
+_SPECIAL = re.compile(r"<\|[^|>]{1,30}\|>(?:final|assistant)?")
+_ALOUD = re.compile(
+    r"^(?:(?:ok(?:ay)?|alright|hmm+|well|so|now|wait|first)[,.: ]+)*(?:let(?:'s| me| us)\b|we (?:need|have|must|"
+    r"should|are asked)\b|i (?:need|have|must|should|will|am asked|'ll|want|can|think)\b|i'(?:ll|m)\b|the (?:user|"
+    r"task|prompt|instructions?|system|question) (?:wants? me|asks? me|is asking me|says? (?:to|i)|requires?|is to)|"
+    r"the user (?:wants|is asking for) a (?:json|summary)|my (?:task|job) is|as an ai|i cannot|i can't|sorry)|"
+    r"\b(?:the (?:json|output|response|schema) (?:should|must|needs|has to)|step by step|let me (?:think|re-?read|"
+    r"count|check))\b",
+    re.IGNORECASE,
+)
+_PREFACE = re.compile(
+    r"^(?:(?:sure|certainly|of course)[,!.]? *)?(?:here(?:'s| is| are)[^:\n]{0,80}:|"
+    r"(?:\*\*)?summary(?:\*\*)?:(?:\*\*)?)\s*",
+    re.IGNORECASE,
+)
+_ENDED = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*]*$")
+_TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
+
+
+def read_reply(reply: str) -> Written:
+    """The summary in a model's reply: a JSON object anywhere in it, else the whole as its text.
+
+    Raises ModelCutShort for one that breaks off, ModelError for one that is no summary.
+    """
+    if len(reply) > _LONGEST_REPLY:
+        raise ModelError("The model wrote far more than a summary.")
+    reply = _without_thoughts(reply)
+    written = _from_json(reply) or _from_text(reply)
+    if not any(character.isalnum() for character in written.text):
+        raise ModelError("The model wrote an empty summary.")
+    if len(written.text) > LONGEST_TEXT:
+        raise ModelError("The model wrote far more than a summary.")
+    if _ALOUD.search(written.text):
+        raise ModelError("The model thought aloud instead of writing a summary.")
+    if repeats_itself(written.text):
+        raise ModelError("The model repeated itself instead of writing a summary.")
+    return written
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a text goes round in circles: a sentence three times, or mostly the same four words."""
+    said = Counter(tuple(words(sentence)) for sentence in sentences(text))
+    if any(count > 2 for count in said.values()):
+        return True
+    spoken = words(text)
+    runs = [tuple(spoken[i : i + 4]) for i in range(len(spoken) - 3)]
+    return len(runs) > 20 and len(set(runs)) < len(runs) * 0.6
+
+
+def _without_thoughts(reply: str) -> str:
+    reply = _THOUGHT.sub("", reply)
+    if end := _THOUGHT_END.match(reply):  # templates that open the thought in the prompt send its end only
+        reply = reply[end.end() :]
+    if _THOUGHT_BEGIN.search(reply):
+        raise ModelCutShort("The model's thinking took up its whole answer.")
+    return _SPECIAL.sub("", reply).strip()
+
+
+def _from_json(reply: str) -> Written | None:
+    for value in _objects(reply):
+        try:
+            return Written.model_validate(value)
+        except ValidationError:
+            continue
+    return None
+
+
+def _objects(reply: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text, each tried as it is and without trailing commas."""
+    decoder = json.JSONDecoder(strict=False)
+    for text in (reply, _TRAILING_COMMA.sub("", reply)):
+        at = text.find("{")
+        for _ in range(_MOST_OBJECTS):
+            if at < 0:
+                break
+            try:
+                value, end = decoder.raw_decode(text, at)
+            except RecursionError:
+                return
+            except json.JSONDecodeError:
+                end = at + 1
+            else:
+                if isinstance(value, dict):
+                    yield value
+            at = text.find("{", end)
+
+
+def _from_text(reply: str) -> Written:
+    if re.match(r"(?:```\w*\s*)?[{\[]", reply) or '"text":' in reply:
+        raise ModelCutShort("The model's summary breaks off, or is no JSON.")
+    text = _PREFACE.sub("", reply.replace("```", "")).strip()
+    if text and len(text) <= LONGEST_TEXT and not _ENDED.search(text):
+        raise ModelCutShort("The model's summary breaks off.")
+    return Written.model_validate({"text": text})

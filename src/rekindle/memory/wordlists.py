@@ -1,0 +1,87 @@
+"""Words that the analysis of text needs: what binds, what is small change, what bends irregularly."""
+
+_ENGLISH = """
+a about after again all also am an and any are as at be because been before being but by can could did do
+does doing done dont else for from get gets getting got had has have having he her here hers him his how i
+id if ill im in into is it its ive just let many may me might mine more most much must my myself no nor not
+now of off ok okay on once or other our ours out over own per please shall she should so some such than that
+the their theirs them then there these they this those through to too until up us very was we were what when
+where which while who whom whose why will with would yes you your yours yourself yourselves
+"""
+_OTHERS = """
+什么 叫什 么名 怎么 多少 是什 请问 没有 有没 可以
+aber al als am au auf aus aux avec bei bin bis ce ces cette che como con cuál da dans das dass de del dem
+den der des di die dir do dos du e ein eine einem einen einer eines el ele ella elle ellos em en er era eres
+es est esta este esto estoy está et eu fue für gli ha hab habe haben hat hay i ich ihr il ils im io isso ist
+ja je kann kein keine la las le lei les leur lo los lui ma mais man mas me mein meine mes mi mich mio mir
+mis mit moi mon muy más na nach ne nicht no noch non nos nous nur não o ob oder on os ou où par para pas per
+pero più por porque pour qu que qui quién quoi qué sa se sein ser ses si sich sie sin sind so sobre son sono
+sont soy su suis sur sus sí ta también te tengo tes tiene toi ton tu um uma un una und une uno unos uns von
+vor vos votre vous war was wenn wer wie wir wird wo y ya yo zu zum zur è über
+"""
+"""German, French, Spanish, Portuguese, Italian; Chinese as pairs of characters."""
+
+STOP_WORDS = frozenset(_ENGLISH.split()) | frozenset(_OTHERS.split())
+"""Words that bind others and say nothing by themselves; casefolded."""
+
+_COMMON = """
+able absolute absolutely actually add advice afternoon again ago ah ahead almost along already always amazed
+amazing another answer answers anybody anyone anything appreciate around arrive arrived ask asked asking aw
+away awesome awhile aww back bad beautiful become becoming beforehand beginnt believe besoin best bet better
+big bit bitte blast bond bonjour brand brauche bring bringing brings broke broken btw buddy bunch busy bye
+call called came cancel canceled cancelled cannot catch certain certainly challenge challenges chat chatting
+check cheers choose ciao clear clearly close combien come comes coming compassion completely congrats
+congratulations continue cool couple courage course creating cute cuándo cuánto damn danke day days deal
+dear decided deep def definitely delicious deserves details determination determined difference different
+dozen during easy eight else emotions encouragement end enjoy enjoyable enjoyed enjoying enough especially
+essential even evening ever every everybody everyone everything exactly excellent excited exciting
+experience expressing extra fact fair fan fans fantastic far fave favorite favorites favourite favourites
+feel feeling feelings feels felt few figure finally find finding fine first five focus focused folks forward
+found four free friday fun future gave general getting gibt give given gives giving glad go goes going gone
+gonna good goodbye gorgeous gosh gotta gracias grateful grazie great guess guy guys haha half hallo hand
+happen happened happening happy hard haven hear heard hello help helped helpful helping helps hey hi hit hmm
+hola hold hope hoping hour hours huge hundred idea imagine impact important impressive incredible incredibly
+indeed information inspire inspired inspiring instead interested interesting journey keen keep keeping keeps
+key kind kinda know known last lately later learning least less let lets life like liked likes little ll lol
+long look looked looking looks lot lots love loved lovely loves loving low luck lucky madam made main make
+makes making mate matter maybe mean meaningful means meant memorable merci mhm mind minute minutes mixed
+moment moments monday month months morning mostly much möchte name names near nearly necesito need needed
+needs never new next nice night nine nobody none nope note nothing notice obrigado obviously off often oh
+old omg one ones only open opportunity order ordered others otherwise ourselves pal part passion passionate
+past people perfect perfectly perhaps person personal pic pics piece place plan plans pleasure pls plus
+positive possible powerful pretty probably problem proud pushing put putting quand question questions quick
+quiero quite rather reach ready real realize really receive received recent recently reckon regarding remind
+reminded reminder reminds rewarding right round sad said same saturday saw say saying says see seeing seem
+seems seen send sense sent set seven several share shared sharing show shows side similar simple simply
+since sir six small somebody someone something sometimes somewhere soon sorry sort sound sounds special
+specific spot start started starting stay still stop story strength stuff stunning success suggest
+suggestions sunday super supportive suppose sure sweet take taken takes taking talk talked talking teach
+teaches tell telling tells ten thank thankful thanks thing things think thinking though thought thoughts
+thousand three thursday thx time times tiny today together told tomorrow tonight took top total totally
+touch tough tried true truly try trying tuesday turn twelve two u uh um understand unique upon ur use used
+useful using usually valuable ve via vibe vibes visit voudrais wait wann wanna want wanted wants watching
+way ways wednesday week weekend weeks welcome well went whatever whenever whole wild wish without wonder
+wonderful wondering wont word words work worked working works world worry worth worthwhile wow yay yeah year
+years yep yesterday yet yours yup
+"""
+
+COMMON_WORDS = frozenset(_COMMON.split())
+"""Chat's small change: words, most of them English, that are no topic by themselves; casefolded."""
+
+_VERBS = """
+ate eat, eaten eat, began begin, begun begin, bought buy, broke break, broken break, brought bring, built
+build, came come, caught catch, chose choose, chosen choose, drew draw, drank drink, drove drive, driven
+drive, fell fall, felt feel, found find, flew fly, forgot forget, gave give, given give, gone go, went go,
+grew grow, heard hear, held hold, kept keep, knew know, known know, left leave, lost lose, made make, meant
+mean, met meet, paid pay, ran run, read read, said say, saw see, seen see, sold sell, sent send, slept
+sleep, spoke speak, spoken speak, spent spend, swam swim, taught teach, told tell, thought think, took take,
+taken take, wore wear, won win, wrote write, written write, dying die, lying lie
+"""
+_OTHER_FORMS = """
+children child, kids kid, allergic allergy, men man, women woman, people person, feet foot, teeth tooth,
+mice mouse, wives wife, lives live, knives knife
+"""
+
+IRREGULAR_VERBS: dict[str, str] = dict(pair.split() for pair in _VERBS.split(","))
+IRREGULAR_FORMS: dict[str, str] = IRREGULAR_VERBS | dict(pair.split() for pair in _OTHER_FORMS.split(","))
+"""English forms that no ending betrays, to the form they belong to."""

@@ -1,0 +1,98 @@
+"""The database's schema: Alembic revisions in plain SQL, applied under a lock when a server starts."""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from rekindle.errors import ConfigurationError, Unavailable
+
+LOCK = 0x52454B494E444C45
+"""Key of the advisory lock ("REKINDLE" in ASCII): of servers that start together, one migrates."""
+
+
+def revisions() -> list[str]:
+    """All revisions: from the files' names, as loading Alembic would slow a start that has nothing to do."""
+    return sorted(path.name[:4] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
+
+
+def head() -> str:
+    """The newest revision."""
+    return revisions()[-1]
+
+
+def run(sql: str) -> None:
+    """Execute plain SQL, several statements if need be, in the running revision's transaction."""
+    _driver_connection().execute(sql)
+
+
+def scalar(sql: str) -> Any:
+    """The single value that `sql` selects."""
+    row = _driver_connection().execute(sql).fetchone()
+    return row[0] if row else None
+
+
+def current_revision(conninfo: str) -> str | None:
+    """The revision the database is at; None when it is new. Raises Unavailable, ConfigurationError."""
+    with _connect(conninfo) as connection:
+        if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return row[0] if row else None
+
+
+def migrate(conninfo: str, revision: str = "head") -> bool:
+    """Bring the database to `revision`, up or down; False when it was there already.
+
+    Raises Unavailable when the database is out of reach, ConfigurationError for a revision there is not, for a
+    database that a newer version has migrated, and for one that refuses a step (no pgvector, no right to it).
+    """
+    current, newest = current_revision(conninfo), head()
+    if current == (newest if revision == "head" else revision):
+        return False
+    if revision not in ("head", "base", *revisions()):
+        raise ConfigurationError(f"There is no revision {revision!r}: {', '.join(revisions())}, `head` and `base` are.")
+    if current is not None and current > newest:
+        raise ConfigurationError(
+            f"The database is at revision {current}, but this version of Rekindle knows {newest} and older ones."
+        )
+
+    # Alembic and SQLAlchemy take most of a second to load: only a server that has work for them pays.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=NullPool)
+    with _connect(conninfo) as lock:
+        lock.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            down = revision == "base" or (revision != "head" and current is not None and revision < current)
+            try:
+                (command.downgrade if down else command.upgrade)(config, revision)
+            except (CommandError, psycopg.Error) as error:
+                raise ConfigurationError(f"The database cannot be brought to {revision!r}: {error}") from error
+    return True
+
+
+def _connect(conninfo: str) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"The database cannot be reached: {str(error).strip()}") from error
+    except psycopg.ProgrammingError as error:  # its text is not shown: it quotes the URL, password and all
+        raise ConfigurationError(
+            "REKINDLE_DATABASE_URL cannot be read. It should look like postgresql://name:password@host:5432/database."
+        ) from error
+
+
+def _driver_connection() -> psycopg.Connection[Any]:
+    from alembic import op
+
+    driver: psycopg.Connection[Any] = op.get_bind().connection.driver_connection  # type: ignore[assignment]
+    return driver

@@ -1,0 +1,43 @@
+"""What is kept of messages for search."""
+
+from rekindle.migrations import run
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    run(
+        """
+        -- All but the tokens is read whole by each search of its user, so it stays in the row, uncompressed; tokens are
+        -- read in slices, of which PostgreSQL can fetch a part only when they are not compressed either.
+        CREATE TABLE recall_blocks (
+            session_id uuid NOT NULL,
+            block integer NOT NULL,
+            user_id uuid NOT NULL,
+            through_seq integer NOT NULL,
+            model text,
+            speakers text[] NOT NULL,
+            facts bytea NOT NULL,
+            words bytea NOT NULL,
+            pooled bytea NOT NULL,
+            tokens bytea NOT NULL,
+            PRIMARY KEY (session_id, block),
+            FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE ON UPDATE CASCADE
+        ) WITH (toast_tuple_target = 8160);
+        ALTER TABLE recall_blocks
+            ALTER facts SET STORAGE EXTERNAL, ALTER words SET STORAGE EXTERNAL,
+            ALTER pooled SET STORAGE EXTERNAL, ALTER tokens SET STORAGE EXTERNAL;
+        CREATE INDEX recall_blocks_user ON recall_blocks (user_id);
+
+        ALTER TABLE recall_blocks ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE recall_blocks FORCE ROW LEVEL SECURITY;
+        CREATE POLICY own ON recall_blocks TO rekindle_app USING (user_id = (SELECT current_user_id()));
+        CREATE POLICY every ON recall_blocks TO rekindle_system USING (true);
+        GRANT SELECT, INSERT, UPDATE, DELETE ON recall_blocks TO rekindle_app, rekindle_system;
+        """
+    )
+
+
+def downgrade() -> None:
+    run("DROP TABLE recall_blocks")  # made from the messages, and made anew from them

@@ -1,0 +1,1 @@
+"""What only some doors ask of sessions."""

@@ -1,0 +1,190 @@
+"""SQL of what only some doors ask: sessions and messages made elsewhere, questions with their answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from rekindle.database import Connection
+from rekindle.sessions.store import Message, Role, Session, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """A question and its answer. `id` is the turn's."""
+
+    id: UUID
+    session_id: UUID
+    seq: int
+    question: str
+    answer: str
+    status: Status
+    created_at: datetime
+    context_used: list[dict[str, Any]] | None
+    metadata: dict[str, Any]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+async def insert_named_session(
+    connection: Connection, session_id: UUID, user_id: UUID | None, assistant: str, metadata: dict[str, Any]
+) -> bool:
+    """A session whose id its host chose; without a user, a new anonymous one's. False when the id is taken."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO sessions (id, user_id, assistant, metadata) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (id) DO NOTHING RETURNING id
+        """,
+        (session_id, user_id, assistant, Jsonb(metadata)),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def insert_past_session(connection: Connection, session: Session) -> bool:
+    """A session from elsewhere, ended already; False when it is here."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO sessions
+            (id, user_id, assistant, title, last_seq, started_at, last_seen_at, ended_at, metadata, state, titled_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END)
+        ON CONFLICT (id) DO NOTHING RETURNING id
+        """,
+        (
+            session.id,
+            session.user_id,
+            session.assistant,
+            session.title,
+            session.last_seq,
+            session.started_at,
+            session.last_seen_at,
+            session.ended_at,
+            Jsonb(session.metadata),
+            Jsonb(session.state),
+            session.title is not None,
+        ),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def insert_past_messages(connection: Connection, messages: Sequence[Message]) -> None:
+    """Messages from elsewhere, as they were."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            """
+            INSERT INTO messages
+                (session_id, seq, id, user_id, role, content, status, created_at, completed_at, metadata)
+            VALUES (%s, %s, %s, %s, %s, to_jsonb(%s::text), %s, %s, %s, %s)
+            """,
+            [
+                (
+                    m.session_id,
+                    m.seq,
+                    m.id,
+                    m.user_id,
+                    m.role,
+                    m.content,
+                    m.status,
+                    m.created_at,
+                    m.completed_at,
+                    Jsonb(m.metadata or {}),
+                )
+                for m in messages
+            ],
+        )
+
+
+async def add_message(
+    connection: Connection,
+    session_id: UUID,
+    message_id: UUID,
+    role: Role,
+    content: str,
+    *,
+    metadata: dict[str, Any],
+    tools_used: list[dict[str, Any]] | None,
+    processing_time_ms: int | None,
+    tokens: int | None,
+    error: str | None,
+) -> tuple[Literal["added", "missing", "busy"], Message | None]:
+    """A message said elsewhere, as the session's newest; an ended session goes on."""
+    cursor = await connection.execute(
+        "SELECT * FROM add_message(%s, %s, %s, %s, %s, NULL, %s, %s, %s, %s)",
+        (
+            session_id,
+            message_id,
+            role,
+            content,
+            Jsonb(metadata),
+            Jsonb(tools_used) if tools_used is not None else None,
+            processing_time_ms,
+            tokens,
+            error,
+        ),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    if row["outcome"] != "added":
+        return row["outcome"], None
+    return "added", Message(
+        id=message_id,
+        session_id=session_id,
+        user_id=row["owner_id"],
+        seq=row["message_seq"],
+        role=role,
+        content=content,
+        status="failed" if error else "complete",
+        created_at=row["said_at"],
+        completed_at=row["said_at"],
+        output_tokens=tokens,
+        processing_time_ms=processing_time_ms,
+        tools_used=tools_used,
+        error_code="reported" if error else None,
+        error_message=error,
+        metadata=metadata,
+    )
+
+
+_INTERACTION = """m.id, m.session_id, m.seq, u.content AS question, m.content AS answer, m.status, u.created_at,
+    m.context_used, u.metadata || m.metadata AS metadata"""
+
+
+async def list_interactions(connection: Connection, session_id: UUID, *, after: int, limit: int) -> list[Interaction]:
+    """Questions and answers of a session in order, those whose answer's seq is above `after`."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_INTERACTION} FROM messages m
+        JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
+        WHERE m.session_id = %s AND m.role = 'assistant' AND m.seq > %s ORDER BY m.seq LIMIT %s
+        """,
+        (session_id, after, limit),
+    )
+    return [Interaction.from_row(row) for row in await cursor.fetchall()]
+
+
+async def list_recent_interactions(
+    connection: Connection, user_id: UUID, *, only: UUID | None, limit: int
+) -> list[Interaction]:
+    """The user's newest questions and answers, the newest first.
+
+    As many sessions, last used first, hold them all: no index by time is needed on what a turn writes.
+    """
+    cursor = await connection.execute(
+        f"""
+        SELECT i.* FROM (
+            SELECT s.id, s.last_seq FROM sessions s
+            WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s) AND s.last_seq > 1
+            ORDER BY s.last_seen_at DESC, s.id DESC LIMIT %(limit)s
+        ) used CROSS JOIN LATERAL (
+            SELECT {_INTERACTION} FROM messages m
+            JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
+            WHERE m.session_id = used.id AND m.role = 'assistant' ORDER BY m.seq DESC LIMIT %(limit)s
+        ) i ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s
+        """,
+        {"user": user_id, "only": only, "limit": limit},
+    )
+    return [Interaction.from_row(row) for row in await cursor.fetchall()]

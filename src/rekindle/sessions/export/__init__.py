@@ -1,0 +1,1 @@
+"""A person's sessions as files: JSON that imports back, Markdown, CSV and PDF."""

@@ -1,0 +1,159 @@
+"""A person's sessions, out of the house and back in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+from uuid import UUID
+
+from rekindle.database import Database
+from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
+from rekindle.identity.service import Caller
+from rekindle.sessions.export import store
+from rekindle.sessions.export.formats import FORMAT, VERSION, WRITERS, Row
+from rekindle.sessions.export.pdf import write_pdf
+
+Format = Literal["json", "markdown", "csv", "pdf"]
+MEDIA_TYPES: dict[str, str] = {name: writer.media_type for name, writer in WRITERS.items()} | {"pdf": "application/pdf"}
+SUFFIXES: dict[str, str] = {name: writer.suffix for name, writer in WRITERS.items()} | {"pdf": "pdf"}
+
+FIRST = UUID(int=0)
+SESSIONS_AT_ONCE = 50
+MESSAGES_AT_ONCE = 200
+PDF_MESSAGES = 5_000
+"""A PDF is set as a whole, in memory: a longer one is asked for session by session."""
+
+
+class Exports:
+    """Writes what a person said and was told, some rows at a time, and takes a JSON export back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def export(self, caller: Caller, form: Format, session_id: UUID | None = None) -> AsyncIterator[bytes]:
+        """All sessions of the caller's, or one, as the pieces of a file.
+
+        Raises, before the first piece, `SessionNotFound`, `Forbidden` for a token that is good for one session when
+        it is not asked for, `InvalidRequest` for a PDF that would be too long, `Unavailable` without the PDF extra.
+        """
+        if session_id is None and caller.session_id is not None:
+            raise Forbidden("This token is good for one session only: ask for that one.")
+        first = await self._sessions(caller, session_id, limit=1)  # what is wrong is said before the file begins
+        if session_id and not (first and caller.may_enter(session_id)):
+            raise SessionNotFound
+        if form == "pdf":
+            return _once(await self._pdf(caller, session_id))
+        return self._pieces(caller, form, session_id)
+
+    async def bring_back(self, document: Any, user_id: UUID) -> tuple[int, int]:
+        """Take the sessions of a JSON export in, as this user's: how many, and how many were here already.
+
+        Each session comes in whole or not at all. Raises `InvalidRequest` for what is no export.
+        """
+        check_export(document)
+        new = known = 0
+        for session in document["sessions"]:
+            try:
+                came = await self._bring_back(session, user_id)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise InvalidRequest("This export is damaged: a session lacks what every session has.") from error
+            new += came
+            known += not came
+        usage = [{**row, "user_id": str(user_id)} for row in document.get("usage") or ()]
+        if usage:
+            async with self._database.transaction(user_id) as connection:
+                await store.insert_rows(connection, "usage_daily", usage)
+        return new, known
+
+    async def _bring_back(self, exported: Row, user_id: UUID) -> bool:
+        session = {key: value for key, value in exported.items() if key not in ("summary", "messages")}
+        owner = {"user_id": str(user_id), "session_id": session["id"]}
+        messages = [
+            # Nobody runs it any more.
+            {**message, **owner, "status": "interrupted" if message["status"] == "running" else message["status"]}
+            for message in exported["messages"]
+        ]
+        async with self._database.transaction(user_id) as connection:
+            if not await store.insert_session_row(connection, {**session, "user_id": str(user_id)}):
+                return False
+            for start in range(0, len(messages), MESSAGES_AT_ONCE):
+                await store.insert_rows(connection, "messages", messages[start : start + MESSAGES_AT_ONCE])
+            if summary := exported.get("summary"):
+                await store.insert_rows(connection, "session_summaries", [{**summary, **owner}])
+        return True
+
+    async def _pieces(self, caller: Caller, form: str, session_id: UUID | None) -> AsyncIterator[bytes]:
+        writer = WRITERS[form]()
+        person = {} if session_id else await self._person(caller)
+        yield writer.head(person).encode()
+        async for session in self._each_session(caller, session_id):
+            yield writer.session(session).encode()
+            async for messages in self._each_messages(caller, UUID(session["id"])):
+                yield writer.messages(session, messages).encode()
+            yield writer.session_end().encode()
+        yield writer.end().encode()
+
+    async def _pdf(self, caller: Caller, session_id: UUID | None) -> bytes:
+        sessions: list[tuple[Row, list[Row]]] = []
+        count = 0
+        async for session in self._each_session(caller, session_id):
+            count += session["last_seq"]
+            if count > PDF_MESSAGES:
+                raise InvalidRequest(
+                    f"A PDF holds at most {PDF_MESSAGES:,} messages. Export session by session, or as Markdown."
+                )
+            messages = [message async for some in self._each_messages(caller, UUID(session["id"])) for message in some]
+            sessions.append((session, messages))
+        person = {} if session_id else await self._person(caller)
+        email = (person.get("user") or {}).get("email")
+        title = f"Conversations of {email}" if email else "Conversations"
+        return await asyncio.to_thread(write_pdf, title, sessions)
+
+    async def _person(self, caller: Caller) -> Row:
+        async with self._database.transaction(caller.user_id) as connection:
+            return {
+                "user": await store.find_profile(connection, caller.user_id),
+                "usage": await store.list_usage(connection, caller.user_id),
+            }
+
+    async def _sessions(
+        self, caller: Caller, session_id: UUID | None, *, after: UUID = FIRST, limit: int = SESSIONS_AT_ONCE
+    ) -> list[Row]:
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.list_session_rows(connection, caller.user_id, only=session_id, after=after, limit=limit)
+
+    async def _each_session(self, caller: Caller, session_id: UUID | None) -> AsyncIterator[Row]:
+        # No connection is held between pages: a slow reader holds nothing but its own page.
+        after = FIRST
+        while sessions := await self._sessions(caller, session_id, after=after):
+            for session in sessions:
+                yield session
+            after = UUID(sessions[-1]["id"])
+
+    async def _each_messages(self, caller: Caller, session_id: UUID) -> AsyncIterator[list[Row]]:
+        after = 0
+        while True:
+            async with self._database.transaction(caller.user_id) as connection:
+                messages = await store.list_message_rows(connection, session_id, after=after, limit=MESSAGES_AT_ONCE)
+            if not messages:
+                return
+            yield messages
+            after = messages[-1]["seq"]
+
+
+def is_export(document: Any) -> bool:
+    """Whether this is a JSON export of Rekindle's, of whatever version."""
+    return isinstance(document, dict) and document.get("format") == FORMAT
+
+
+def check_export(document: Any) -> None:
+    """Raise `InvalidRequest` for what is no export that this version can read."""
+    if not is_export(document) or not isinstance(document.get("sessions"), list):
+        raise InvalidRequest("This is no JSON export of Rekindle.")
+    if document.get("version") != VERSION:
+        raise InvalidRequest(
+            f"This export is of version {document.get('version')}; this version of Rekindle reads {VERSION}."
+        )
+
+
+async def _once(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece

@@ -1,0 +1,92 @@
+"""SQL of exports: rows as JSON, with every column there is, so that none is forgotten when one is added."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from psycopg import DataError, IntegrityError, sql
+from psycopg.types.json import Jsonb
+
+from rekindle.database import Connection
+from rekindle.errors import InvalidRequest
+
+Row = dict[str, Any]
+
+_PRIVATE = "'user_id', 'cookie_sid'"
+"""The capability that opens a session by door 000 does not travel; whose rows they are, the file says once."""
+_PASSING = "'user_id', 'session_id', 'server', 'lease_until', 'cancel_requested'"
+
+
+async def find_profile(connection: Connection, user_id: UUID) -> Row | None:
+    cursor = await connection.execute("SELECT to_jsonb(u) AS row FROM users u WHERE u.id = %s", (user_id,))
+    row = await cursor.fetchone()
+    return row["row"] if row else None
+
+
+async def list_usage(connection: Connection, user_id: UUID) -> list[Row]:
+    cursor = await connection.execute(
+        "SELECT to_jsonb(u) - 'user_id' AS row FROM usage_daily u WHERE u.user_id = %s ORDER BY day, session_id, model",
+        (user_id,),
+    )
+    return [row["row"] for row in await cursor.fetchall()]
+
+
+async def list_session_rows(
+    connection: Connection, user_id: UUID, *, only: UUID | None, after: UUID, limit: int
+) -> list[Row]:
+    """Sessions with their summaries, in the order of their ids, from beyond `after` on."""
+    cursor = await connection.execute(
+        f"""
+        SELECT to_jsonb(s) - ARRAY[{_PRIVATE}] || jsonb_build_object('summary', to_jsonb(y) - 'user_id' - 'session_id')
+            AS row
+        FROM sessions s LEFT JOIN session_summaries y ON y.session_id = s.id
+        WHERE s.user_id = %(user)s AND s.id > %(after)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
+        ORDER BY s.id LIMIT %(limit)s
+        """,
+        {"user": user_id, "after": after, "only": only, "limit": limit},
+    )
+    return [row["row"] for row in await cursor.fetchall()]
+
+
+async def list_message_rows(connection: Connection, session_id: UUID, *, after: int, limit: int) -> list[Row]:
+    """Messages after seq `after`; one whose reply is still being written is as far as it is."""
+    cursor = await connection.execute(
+        f"""
+        SELECT to_jsonb(m) - ARRAY[{_PASSING}] AS row FROM messages m
+        WHERE m.session_id = %(session)s AND m.seq > %(after)s AND m.seq <= %(after)s + %(limit)s ORDER BY m.seq
+        """,
+        {"session": session_id, "after": after, "limit": limit},
+    )
+    return [row["row"] for row in await cursor.fetchall()]
+
+
+async def insert_session_row(connection: Connection, row: Row) -> bool:
+    """A session as it was exported; False when there is one with its id, or with its thread, already."""
+    return await _insert(connection, "sessions", [row]) > 0
+
+
+async def insert_rows(connection: Connection, table: str, rows: Iterable[Row]) -> None:
+    """Rows as they were exported; those that are here already stay as they are."""
+    await _insert(connection, table, list(rows))
+
+
+async def _insert(connection: Connection, table: str, rows: list[Mapping[str, Any]]) -> int:
+    # The columns that the file has and the table knows: a file of another version finds its defaults.
+    given = sorted({name for row in rows for name in row})
+    found = await connection.execute(
+        """
+        SELECT attname AS name FROM pg_attribute
+        WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attname = ANY(%s)
+        """,
+        (table, given),
+    )
+    columns = sql.SQL(", ").join(sql.Identifier(row["name"]) for row in await found.fetchall())
+    statement = sql.SQL(
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, %s) "
+        "ON CONFLICT DO NOTHING RETURNING 1"
+    ).format(table=sql.Identifier(table), columns=columns)
+    try:
+        cursor = await connection.execute(statement, (Jsonb(rows),))
+        return len(await cursor.fetchall())  # asked for here: in a pipeline an error shows when its rows are
+    except (DataError, IntegrityError) as error:
+        raise InvalidRequest("This export holds what cannot be stored: it was changed, or is damaged.") from error

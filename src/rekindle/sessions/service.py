@@ -1,0 +1,390 @@
+"""Sessions: start, find, list, rename, end, delete; check-in of a visitor; the messages of a session."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from rekindle import metrics
+from rekindle.database import Connection, Database
+from rekindle.errors import Forbidden, SessionBusy, SessionNotFound, TurnNotFound
+from rekindle.identity.service import Caller, Identity, clean_email
+from rekindle.ids import parse_uuid, uuid7
+from rekindle.sessions import store
+from rekindle.sessions.copies import Copies, Copy
+from rekindle.sessions.doors import store as doors
+from rekindle.sessions.doors.service import Interactions
+from rekindle.sessions.doors.store import Interaction
+from rekindle.sessions.store import Message, Role, Session, Status
+from rekindle.settings import Identity as IdentityRule
+
+__all__ = ["CheckIn", "Interaction", "Message", "Role", "Session", "Sessions", "Status"]
+
+KNOWN_CAPABILITIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """A visitor's new session. `status` is what may be told: under the rule `verified`, always `created`."""
+
+    session: Session
+    caller: Caller
+    status: Literal["created", "returning_user"]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedUp:
+    """How many sessions left, with how many messages."""
+
+    sessions: int
+    messages: int
+
+
+class Sessions:
+    """The sessions of all users; each method reaches those of its caller alone."""
+
+    def __init__(
+        self, database: Database, copies: Copies, identity: Identity, *, assistant: str, rule: IdentityRule
+    ) -> None:
+        self._database = database
+        self.interactions = Interactions(database)
+        self._copies = copies
+        self._identity = identity
+        self._assistant = assistant
+        self._rule = rule
+        self._capabilities: OrderedDict[UUID, Caller] = OrderedDict()
+        identity.revocations.when_gone(self._forget)
+
+    async def check_in(self, *, name: str | None, email: str | None, phone: str | None) -> CheckIn:
+        """Recognise a visitor by e-mail address and start a session for them; without one they are anonymous."""
+        recognised = await self._identity.welcome(email, name=name, phone=phone)
+        typed = {"user_name": name, "user_phone": phone}
+        session = await self._start(
+            recognised.user.id,
+            cookie_sid=str(uuid4()),
+            metadata={key: value for key, value in typed.items() if value},
+        )
+        address = clean_email(email) if email else None
+        caller = Caller(recognised.user.id, "claimed" if address else "anonymous", session.id, address)
+        known = recognised.returning and self._rule == "claimed"
+        return CheckIn(session, caller, "returning_user" if known else "created")
+
+    async def enter(self, cookie_sid: str) -> Caller:
+        """The caller that a session's capability speaks for: its user, in that session only."""
+        capability = parse_uuid(cookie_sid)
+        if capability is None:
+            raise SessionNotFound
+        if caller := self._capabilities.get(capability):
+            self._capabilities.move_to_end(capability)
+            return caller
+        async with self._database.system() as connection:
+            session = await store.find_session_by_sid(connection, str(capability))
+        if session is None:
+            raise SessionNotFound
+        # What a capability opens changes only when its visitor becomes somebody else, which is told (`_forget`), and a
+        # deleted session is missed by its row, so it may be remembered: it spares each turn of this door a round trip.
+        caller = Caller(session.user_id, "claimed", session.id)
+        self._capabilities[capability] = caller
+        if len(self._capabilities) > KNOWN_CAPABILITIES:
+            self._capabilities.popitem(last=False)
+        return caller
+
+    async def start(
+        self,
+        caller: Caller,
+        *,
+        title: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
+        lasting: bool = False,
+    ) -> Session:
+        """A new session of the caller's; a `lasting` one is never ended for idleness.
+
+        Raises `Forbidden` when their token is good for one session only.
+        """
+        self._check_whole(caller)
+        return await self._start(caller.user_id, title=title, metadata=metadata, state=state, lasting=lasting)
+
+    async def current(self, caller: Caller) -> Session:
+        """The caller's newest lasting session that has not ended; raises `SessionNotFound`."""
+        async with self._database.transaction(caller.user_id) as connection:
+            session = await store.find_current_session(connection, caller.user_id)
+        return self._found(session, caller)
+
+    async def current_or_start(self, caller: Caller) -> Session:
+        """The same, started if there is none: one only, however many ask at once."""
+        self._check_whole(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            session = await store.find_current_session(connection, caller.user_id)
+            session = session or await store.find_current_session(connection, caller.user_id, alone=True)
+            return session or await store.insert_session(
+                connection, uuid7(), caller.user_id, self._assistant, lasting=True
+            )
+
+    async def adopt(self, session_id: UUID, user_id: UUID | None, metadata: dict[str, Any]) -> bool:
+        """A session under an id its host chose, of this user or of a new anonymous one; False when it is taken."""
+        async with self._database.system() as connection:
+            return await doors.insert_named_session(connection, session_id, user_id, self._assistant, metadata)
+
+    async def owner(self, session_id: UUID) -> Caller:
+        """Whoever a session belongs to, for a host that vouches for who asks; raises `SessionNotFound`."""
+        async with self._database.system() as connection:
+            session = await store.find_session(connection, session_id)
+        if session is None:
+            raise SessionNotFound
+        return Caller(session.user_id, "claimed")
+
+    async def thread(self, caller: Caller, name: str) -> Session:
+        """The caller's one session under this name, started if there is none; raises `Forbidden` as `start` does."""
+        self._check_whole(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            session = await store.find_session_by_thread(connection, caller.user_id, name)
+        return session or await self._start(caller.user_id, thread=name)
+
+    async def find_thread(self, caller: Caller, name: str) -> Session | None:
+        """The caller's one session under this name, or None; raises `Forbidden` as `start` does."""
+        self._check_whole(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.find_session_by_thread(connection, caller.user_id, name)
+
+    async def get(self, caller: Caller, session_id: UUID) -> Session:
+        """One session of the caller's; raises `SessionNotFound`."""
+        async with self._database.transaction(caller.user_id) as connection:
+            return self._found(await store.find_session(connection, session_id), caller)
+
+    async def recent(
+        self,
+        caller: Caller,
+        *,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 20,
+        ended: bool | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> list[Session]:
+        """The caller's sessions, last used first; with `metadata`, those whose own holds it.
+
+        `before` is the `last_seen_at` and id of the last one seen.
+        """
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.list_sessions(
+                connection,
+                caller.user_id,
+                only=caller.session_id,
+                before=before,
+                limit=limit,
+                ended=ended,
+                metadata=metadata,
+            )
+
+    async def rename(self, caller: Caller, session_id: UUID, title: str) -> Session:
+        """Give a session another title."""
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            return self._found(await store.update_title(connection, session_id, title), caller)
+
+    async def entitle(self, user_id: UUID, session_id: UUID, title: str) -> None:
+        """Give a session its first title, unless it has been named."""
+        async with self._database.transaction(user_id) as connection:
+            await store.update_title(connection, session_id, title, unless_named=True)
+
+    async def untitled(self, limit: int = 100) -> list[tuple[UUID, UUID]]:
+        """User and session ids of sessions with an exchange in them that nobody has named."""
+        async with self._database.system() as connection:
+            return await store.list_untitled(connection, limit)
+
+    async def end_lasting(self, caller: Caller) -> list[Session]:
+        """End the sessions that go on until their user logs out; the caller has."""
+        self._check_whole(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.update_lasting_ended(connection, caller.user_id)
+
+    async def end(self, caller: Caller, session_id: UUID) -> Session:
+        """Mark a session as ended; one that has ended stays as it is."""
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            return self._found(await store.update_ended(connection, session_id), caller)
+
+    async def delete(self, caller: Caller, session_id: UUID) -> None:
+        """Delete a session with its messages and its summary."""
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            if not await store.delete_session(connection, session_id):
+                raise SessionNotFound
+        await self._copies.forget(session_id)
+
+    async def messages(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 50,
+        metadata: dict[str, Any] | None = None,
+    ) -> list[Message]:
+        """Messages in order: those after seq `after`, else the newest (before `before`).
+
+        With `metadata`, those whose own holds it.
+        """
+        self._check(caller, session_id)
+        copy = await self._copies.find(caller.user_id, session_id) if metadata is None else None
+        page = copy.page(after=after, before=before, limit=limit) if copy else None
+        async with self._database.transaction(caller.user_id) as connection:
+            if copy is None or page is None:
+                metrics.CACHE_READS.labels("miss").inc()
+            elif await self._still_so(connection, session_id, copy):
+                return page
+            if metadata is None:
+                messages = await store.list_messages(connection, session_id, after=after, before=before, limit=limit)
+            else:
+                messages = await store.list_messages_with(
+                    connection, session_id, metadata, after=after, before=before, limit=limit
+                )
+            if not messages and await store.find_session(connection, session_id) is None:
+                raise SessionNotFound
+        if metadata is None and before is None and (after is None or len(messages) < limit):
+            self._copies.keep(messages)
+        return messages
+
+    @staticmethod
+    async def _still_so(connection: Connection, session_id: UUID, copy: Copy) -> bool:
+        same = await store.find_stamp(connection, session_id) == copy.stamp
+        metrics.CACHE_READS.labels("hit" if same else "stale").inc()
+        return same
+
+    async def add_message(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        role: Role,
+        content: str,
+        *,
+        metadata: dict[str, Any] | None = None,
+        tools_used: list[dict[str, Any]] | None = None,
+        processing_time_ms: int | None = None,
+        tokens: int | None = None,
+        error: str | None = None,
+    ) -> Message:
+        """Add a message that was said elsewhere: no reply is begun, and a session that had ended goes on.
+
+        Raises `SessionNotFound`, and `SessionBusy` while a reply is being written.
+        """
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            outcome, message = await doors.add_message(
+                connection,
+                session_id,
+                uuid7(),
+                role,
+                content,
+                metadata=metadata or {},
+                tools_used=tools_used,
+                processing_time_ms=processing_time_ms,
+                tokens=tokens,
+                error=error,
+            )
+        if message is None:
+            raise SessionBusy if outcome == "busy" else SessionNotFound
+        return message
+
+    async def reply(self, caller: Caller, turn_id: UUID) -> Message:
+        """The reply that is this turn, as far as it is written; raises `TurnNotFound`."""
+        async with self._database.transaction(caller.user_id) as connection:
+            reply = await store.find_reply(connection, turn_id)
+        if reply is None or not caller.may_enter(reply.session_id):
+            raise TurnNotFound
+        return reply
+
+    async def running_reply(self, caller: Caller, session_id: UUID) -> Message | None:
+        """The reply being written in a session, if one is; raises `SessionNotFound`."""
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            reply = await store.find_running_reply(connection, session_id)
+            if reply is None and await store.find_session(connection, session_id) is None:
+                raise SessionNotFound
+        return reply
+
+    async def end_idle(self, idle_minutes: float, *, limit: int = 100) -> list[Session]:
+        """End sessions that have had no message for so long; at most `limit` at a time."""
+        async with self._database.system() as connection:
+            return await store.update_idle_ended(connection, idle_minutes, limit)
+
+    async def clean_up(self, days: float, *, dry_run: bool = False, batch: int = 500) -> CleanedUp:
+        """Delete the sessions of all users that have had no message for `days` days, some at a time.
+
+        With `dry_run` nothing is deleted: the counts are of what would be.
+        """
+        before = datetime.now(UTC) - timedelta(days=days)
+        if dry_run:
+            async with self._database.system() as connection:
+                return CleanedUp(*await store.count_untouched(connection, before))
+        sessions = messages = 0
+        after = UUID(int=0)
+        while True:
+            async with self._database.system() as connection:
+                gone = await store.delete_untouched(connection, before, after=after, limit=batch)
+            await self._copies.forget(*(session for session, _ in gone))
+            sessions += len(gone)
+            messages += sum(count for _, count in gone)
+            if len(gone) < batch:
+                return CleanedUp(sessions, messages)
+            after = gone[-1][0]
+
+    async def bring_in(self, session: Session, messages: list[Message]) -> bool:
+        """Store a past session with its messages, all or nothing; False when it is here already."""
+        async with self._database.transaction(session.user_id) as connection:
+            if not await doors.insert_past_session(connection, session):
+                return False
+            await doors.insert_past_messages(connection, messages)
+        return True
+
+    async def _start(
+        self,
+        user_id: UUID,
+        *,
+        cookie_sid: str | None = None,
+        thread: str | None = None,
+        title: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
+        lasting: bool = False,
+    ) -> Session:
+        async with self._database.transaction(user_id) as connection:
+            return await store.insert_session(
+                connection,
+                uuid7(),
+                user_id,
+                self._assistant,
+                cookie_sid=cookie_sid,
+                thread=thread,
+                title=title,
+                metadata=metadata,
+                state=state,
+                lasting=lasting,
+            )
+
+    def forget(self, cookie_sid: str) -> None:
+        """Look a capability up anew when it is next used."""
+        if capability := parse_uuid(cookie_sid):
+            self._capabilities.pop(capability, None)
+
+    def _forget(self, user_id: UUID) -> None:
+        for capability in [key for key, caller in self._capabilities.items() if caller.user_id == user_id]:
+            del self._capabilities[capability]
+
+    @staticmethod
+    def _check(caller: Caller, session_id: UUID) -> None:
+        if not caller.may_enter(session_id):
+            raise SessionNotFound
+
+    @staticmethod
+    def _check_whole(caller: Caller) -> None:
+        if caller.session_id is not None:
+            raise Forbidden("This token is good for one session only.")
+
+    def _found(self, session: Session | None, caller: Caller) -> Session:
+        if session is None:
+            raise SessionNotFound
+        self._check(caller, session.id)
+        return session

@@ -1,0 +1,51 @@
+"""Quotas: what a day may cost in tokens and in money, for each user and for all together."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from rekindle.errors import QuotaExceeded
+from rekindle.settings import Settings
+
+REPLY_ALLOWANCE = 1_000
+"""Tokens reserved for a reply before it is known how long it gets."""
+INSTRUCTION_ALLOWANCE = 200
+"""Tokens reserved for what an assistant is told; what exceeds it is settled after the turn."""
+
+
+def limits(settings: Settings, models: Mapping[str, str]) -> dict[str, Any] | None:
+    """What `begin_turn_within` is given, or None when no quota is set. `models`: each assistant's model."""
+    quotas = {
+        "user_tokens": settings.user_tokens_per_day,
+        "total_tokens": settings.total_tokens_per_day,
+        "user_cost": micros(settings.user_cost_per_day),
+        "total_cost": micros(settings.total_cost_per_day),
+    }
+    given: dict[str, Any] = {name: quota for name, quota in quotas.items() if quota is not None}
+    if not given:
+        return None
+    return given | {
+        "model": settings.model_name,
+        "models": dict(models),
+        "overhead": INSTRUCTION_ALLOWANCE,
+        "reply": REPLY_ALLOWANCE,
+        "longest": settings.prompt_tokens,
+    }
+
+
+def micros(dollars: float | None) -> int | None:
+    """Micro-dollars."""
+    return None if dollars is None else round(dollars * 1_000_000)
+
+
+def exceeded(scope: Literal["user", "total"], now: datetime | None = None) -> QuotaExceeded:
+    """The error of a quota that is used up, with when it opens again: at midnight, UTC."""
+    now = now or datetime.now(UTC)
+    opens = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    whose = "Your quota" if scope == "user" else "This server's quota"
+    return QuotaExceeded(
+        f"{whose} for today is used up: it opens again at {opens:%Y-%m-%d %H:%M} UTC. The message was not stored.",
+        opens_at=opens.isoformat(),
+        retry_after=max(1, int((opens - now).total_seconds()) + 1),
+        scope=scope,
+    )

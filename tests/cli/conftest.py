@@ -1,0 +1,159 @@
+"""The commands as people run them: real processes, on a pipe or in a terminal of their own."""
+
+import codecs
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from rekindle.migrations import migrate
+from tests.conftest import SECRET, clean_environment
+
+SECONDS = 20
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x01\x02\r]")
+
+
+@pytest.fixture(scope="session")
+def database(new_database: Callable[[], str]) -> str:
+    """A migrated database of the commands' own: no server of other tests works in it."""
+    conninfo = new_database()
+    migrate(conninfo)
+    return conninfo
+
+
+@pytest.fixture
+def rows(database: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """Asks the database."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield lambda query, *values: connection.execute(query, values).fetchall()
+
+
+@pytest.fixture
+def environment(database: str, tmp_path: Path) -> dict[str, str]:
+    return clean_environment(
+        REKINDLE_DATABASE_URL=database,
+        REKINDLE_DATA_DIR=str(tmp_path / "data"),
+        REKINDLE_SECRET_KEY=SECRET,
+        REKINDLE_MODEL="offline",
+        REKINDLE_GRACE_SECONDS="1",
+    )
+
+
+Rekindle = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def rekindle(environment: Mapping[str, str], tmp_path: Path) -> Rekindle:
+    """Runs a command to its end, with `said` on its standard input."""
+
+    def run(*arguments: str, said: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            env={**environment, **variables},
+            input=said,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    return run
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "rekindle", *arguments]
+
+
+class Terminal:
+    """A command in a terminal of 80 by 24: what is on it is what has been written since it was last read."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, *arguments: str) -> None:
+        self.pid, self._screen = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            words = command(*arguments)
+            os.execve(words[0], words, {**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"})
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._unread = ""
+        self.code: int | None = None
+
+    def type(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    def until(self, *texts: str) -> str:
+        """Wait until each of the texts has been shown, in this order; give what was shown up to the last."""
+        read = ""
+        for text in texts:
+            end = time.monotonic() + SECONDS
+            while text not in self._unread:
+                if not self._read(end - time.monotonic()):
+                    raise AssertionError(f"{text!r} was not shown, but: {read + self._unread!r}")
+            before, _, self._unread = self._unread.partition(text)
+            read += before + text
+        return read
+
+    def until_it_leaves(self) -> str:
+        """Wait for the command's end; give what was shown to the last."""
+        end = time.monotonic() + SECONDS
+        while self._read(end - time.monotonic()):
+            pass
+        if time.monotonic() >= end:
+            raise AssertionError(f"It did not leave: {self._unread!r}")
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        read, self._unread = self._unread, ""
+        return read
+
+    def hang_up(self) -> None:
+        """Close the window, as people do, and wait for the command's end."""
+        os.close(self._screen)
+        self._screen = -1
+        end = time.monotonic() + SECONDS
+        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0):
+            assert time.monotonic() < end, "It did not leave."
+            time.sleep(0.01)
+        self.code = os.waitstatus_to_exitcode(ended[1])
+
+    def close(self) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        if self._screen >= 0:
+            os.close(self._screen)
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._screen], [], [], max(0, seconds))[0]:
+            return False
+        try:
+            some = os.read(self._screen, 65_536)
+        except OSError:  # Linux says so when the other end has gone
+            return False
+        self._unread = _ESCAPE.sub("", self._unread + self._decode(some))
+        return bool(some)
+
+
+OpenTerminal = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(environment: Mapping[str, str], tmp_path: Path) -> Iterator[OpenTerminal]:
+    """Starts commands in terminals; what still runs at the end is killed."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: str, **variables: str) -> Terminal:
+        opened.append(Terminal({**environment, **variables}, tmp_path, *arguments))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()

