@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "rekindle"
 
-DOMAINS = ("identity", "sessions", "conversation", "memory", "assistants", "usage")
+DOMAINS = ("identity", "sessions", "conversation", "memory", "knowledge", "assistants", "usage")
 FLOORS = (
     ("settings", "errors", "ids"),
     ("database", "cache", "embedded", "system_account", "migrations", "metrics"),

@@ -26,6 +26,23 @@ def run(sql: str) -> None:
     _driver_connection().execute(sql)
 
 
+def fence(*tables: str, owner: str = "user_id") -> None:
+    """Put tables under row-level security: the app's role reaches the rows of its user, the system's role every row.
+
+    `owner` is the column that names the user.
+    """
+    for table in tables:
+        run(
+            f"""
+            ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+            ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+            CREATE POLICY own ON {table} TO rekindle_app USING ({owner} = (SELECT current_user_id()));
+            CREATE POLICY every ON {table} TO rekindle_system USING (true);
+            GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO rekindle_app, rekindle_system;
+            """
+        )
+
+
 def scalar(sql: str) -> Any:
     """The single value that `sql` selects."""
     row = _driver_connection().execute(sql).fetchone()

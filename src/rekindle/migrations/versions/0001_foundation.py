@@ -1,6 +1,6 @@
 """Users, sessions, messages, summaries, usage; the roles and their row-level security."""
 
-from rekindle.migrations import run, scalar
+from rekindle.migrations import fence, run, scalar
 
 revision = "0001"
 down_revision = None
@@ -136,22 +136,6 @@ CREATE TABLE user_usage (
 );
 """
 
-SECURITY = """
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY ARRAY['users', 'sessions', 'messages', 'session_summaries', 'user_usage'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY own ON %I TO rekindle_app USING (%I = (SELECT current_user_id()))',
-                       name, CASE name WHEN 'users' THEN 'id' ELSE 'user_id' END);
-        EXECUTE format('CREATE POLICY every ON %I TO rekindle_system USING (true)', name);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO rekindle_app, rekindle_system', name);
-    END LOOP;
-END $$;
-"""
-
 
 def set_aside() -> bool:
     """Whether an earlier downgrade left the tables aside."""
@@ -169,7 +153,8 @@ def upgrade() -> None:
         return
     run(IDENTITY)
     run(TABLES)
-    run(SECURITY)
+    fence("users", owner="id")
+    fence("sessions", "messages", "session_summaries", "user_usage")
 
 
 def downgrade() -> None:

@@ -1,6 +1,6 @@
 """Usage by user, session, model and day; prices; quotas: all counted where a reply ends, whoever ends it."""
 
-from rekindle.migrations import run, scalar
+from rekindle.migrations import fence, run, scalar
 
 revision = "0004"
 down_revision = "0003"
@@ -56,21 +56,6 @@ CREATE TABLE quota_reservations (
     tokens bigint NOT NULL,
     cost_micros bigint NOT NULL
 );
-"""
-
-SECURITY = """
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY ARRAY[{tables}] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY own ON %I TO rekindle_app USING (user_id = (SELECT current_user_id()))', name);
-        EXECUTE format('CREATE POLICY every ON %I TO rekindle_system USING (true)', name);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO rekindle_app, rekindle_system', name);
-    END LOOP;
-END $$;
 """
 
 ALL_USERS = """
@@ -220,10 +205,6 @@ END $$;
 """
 
 
-def _secure(*tables: str) -> None:
-    run(SECURITY.format(tables=", ".join(f"'{table}'" for table in tables)))
-
-
 def upgrade() -> None:
     if scalar(f"SELECT to_regclass('{ASIDE}.usage_daily') IS NOT NULL"):
         for table in KEPT:
@@ -231,9 +212,9 @@ def upgrade() -> None:
         run(f"DROP SCHEMA {ASIDE}")
     else:
         run(TABLES)
-        _secure("usage_daily")
+        fence("usage_daily")
     run(QUOTAS)
-    _secure("quota_days", "quota_reservations")
+    fence("quota_days", "quota_reservations")
     run(ALL_USERS)
     run(COUNTING)
     run(RESERVING)

@@ -1,6 +1,6 @@
 """Accounts of the host application, codes, revocations, merging, the audit log; erased users are nobody."""
 
-from rekindle.migrations import run, scalar
+from rekindle.migrations import fence, run, scalar
 
 revision = "0006"
 down_revision = "0005"
@@ -55,18 +55,6 @@ CREATE INDEX audit_log_subject ON audit_log (subject, id);
 """
 
 SECURITY = """
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY ARRAY['host_accounts', 'revocations', 'audit_people'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
-        EXECUTE format('CREATE POLICY own ON %I TO rekindle_app USING (user_id = (SELECT current_user_id()))', name);
-        EXECUTE format('CREATE POLICY every ON %I TO rekindle_system USING (true)', name);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO rekindle_app, rekindle_system', name);
-    END LOOP;
-END $$;
 GRANT SELECT ON erased_subjects TO rekindle_system;
 -- Added to and read, never changed; and a user has no business with it.
 REVOKE ALL ON audit_people FROM rekindle_app;
@@ -264,6 +252,7 @@ def upgrade() -> None:
         run(f"DROP SCHEMA {ASIDE}")
     else:
         run(TABLES)
+        fence("host_accounts", "revocations", "audit_people")
         run(SECURITY)
     run(CODES)
     run(FUNCTIONS)

@@ -1,6 +1,6 @@
 """What is kept of messages for search."""
 
-from rekindle.migrations import run
+from rekindle.migrations import fence, run
 
 revision = "0008"
 down_revision = "0007"
@@ -29,14 +29,9 @@ def upgrade() -> None:
             ALTER facts SET STORAGE EXTERNAL, ALTER words SET STORAGE EXTERNAL,
             ALTER pooled SET STORAGE EXTERNAL, ALTER tokens SET STORAGE EXTERNAL;
         CREATE INDEX recall_blocks_user ON recall_blocks (user_id);
-
-        ALTER TABLE recall_blocks ENABLE ROW LEVEL SECURITY;
-        ALTER TABLE recall_blocks FORCE ROW LEVEL SECURITY;
-        CREATE POLICY own ON recall_blocks TO rekindle_app USING (user_id = (SELECT current_user_id()));
-        CREATE POLICY every ON recall_blocks TO rekindle_system USING (true);
-        GRANT SELECT, INSERT, UPDATE, DELETE ON recall_blocks TO rekindle_app, rekindle_system;
         """
     )
+    fence("recall_blocks")
 
 
 def downgrade() -> None:
