@@ -106,7 +106,7 @@ async def turns_and_reads(folder: Path, redis: RedisServer) -> Table:
             await house.conversation.outcome(caller, begun.id)
 
         async def read(house: House, session: UUID) -> None:
-            assert len(await house.sessions.messages(caller, session, limit=50)) == 50
+            assert len(await house.sessions.messages.of(caller, session, limit=50)) == 50
 
         async def both(house: House, session: UUID) -> None:
             await turn(house, session)

@@ -63,7 +63,7 @@ async def say(house: House, caller: Caller, session: Session, text: str = "Hello
 
 
 async def newest(house: House, caller: Caller, session: Session, limit: int = 50) -> list[Message]:
-    return await house.sessions.messages(caller, session.id, limit=limit)
+    return await house.sessions.messages.of(caller, session.id, limit=limit)
 
 
 def reads(result: str) -> float:
@@ -177,13 +177,13 @@ async def test_a_copy_holds_the_newest_fifty_messages_and_pages_older_than_that_
     await until(lambda: [m["seq"] for m in held(redis, session)] == list(range(7, 57)))
     hits = reads("hit")
     assert [m.seq for m in await newest(house, caller, session)] == list(range(7, 57))
-    assert [m.seq for m in await house.sessions.messages(caller, session.id, after=50)] == list(range(51, 57))
-    assert [m.seq for m in await house.sessions.messages(caller, session.id, before=20, limit=10)] == list(
+    assert [m.seq for m in await house.sessions.messages.of(caller, session.id, after=50)] == list(range(51, 57))
+    assert [m.seq for m in await house.sessions.messages.of(caller, session.id, before=20, limit=10)] == list(
         range(10, 20)
     )
     assert reads("hit") == hits + 3
-    assert [m.seq for m in await house.sessions.messages(caller, session.id, before=7, limit=4)] == [3, 4, 5, 6]
-    assert [m.seq for m in await house.sessions.messages(caller, session.id, after=0)] == list(range(1, 51))
+    assert [m.seq for m in await house.sessions.messages.of(caller, session.id, before=7, limit=4)] == [3, 4, 5, 6]
+    assert [m.seq for m in await house.sessions.messages.of(caller, session.id, after=0)] == list(range(1, 51))
     assert [m.seq for m in await newest(house, caller, session, limit=51)] == list(range(6, 57))
     assert reads("hit") == hits + 3
 

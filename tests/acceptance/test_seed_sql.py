@@ -378,7 +378,7 @@ async def test_nobody_elses_rows_show_or_change_through_a_view(
             with pytest.raises((psycopg.errors.ForeignKeyViolation, psycopg.errors.InsufficientPrivilege)):  # noqa: SIM117
                 with database.transaction():
                     database.execute(statement, arguments)
-    assert len(await house.sessions.messages(caller, session)) == 2
+    assert len(await house.sessions.messages.of(caller, session)) == 2
 
 
 async def test_what_the_printed_tables_refuse_is_refused(
@@ -395,4 +395,4 @@ async def test_what_the_printed_tables_refuse_is_refused(
             with pytest.raises(error), database.transaction():
                 database.execute(ADD_MESSAGE, arguments)
     house: House = await open_a_house(work=False)
-    assert [m.seq for m in await house.sessions.messages(caller, turn["session"])] == [1, 2]
+    assert [m.seq for m in await house.sessions.messages.of(caller, turn["session"])] == [1, 2]

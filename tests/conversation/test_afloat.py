@@ -36,7 +36,7 @@ class Afloat:
         return await self.house.conversation.outcome(self.caller, turn.id)
 
     async def messages(self) -> list[Message]:
-        return await self.house.sessions.messages(self.caller, self.session.id, after=0, limit=100)
+        return await self.house.sessions.messages.of(self.caller, self.session.id, after=0, limit=100)
 
     async def until_written(self) -> None:
         end = time.monotonic() + 20

@@ -60,7 +60,7 @@ async def heard(conversation: Conversation, caller: Caller, turn_id: UUID, after
 
 
 async def said(house: House, caller: Caller, session: Session) -> list[Message]:
-    return await house.sessions.messages(caller, session.id, after=0, limit=100)
+    return await house.sessions.messages.of(caller, session.id, after=0, limit=100)
 
 
 def text_of(events: list[Event]) -> str:
@@ -229,7 +229,7 @@ async def test_64_turns_at_once_on_one_session_number_their_messages_without_a_g
     )
     replies = [await house.conversation.outcome(caller, turn.id) for turn in turns]
     assert all(reply.status == "complete" for reply in replies)
-    messages = await house.sessions.messages(caller, session.id, after=0, limit=200)
+    messages = await house.sessions.messages.of(caller, session.id, after=0, limit=200)
     assert [m.seq for m in messages] == list(range(1, 129))
     assert [m.role for m in messages] == ["user", "assistant"] * 64
     for question, answer in zip(messages[::2], messages[1::2], strict=True):

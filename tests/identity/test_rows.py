@@ -82,7 +82,7 @@ async def test_changing_everything_changes_ones_own_only(house: House, email: st
         await connection.execute("DELETE FROM revocations")
     (session,) = await house.sessions.recent(other)
     assert session.title != "mine now"
-    assert all(not (m.metadata or {}).get("mine") for m in await house.sessions.messages(other, session.id))
+    assert all(not (m.metadata or {}).get("mine") for m in await house.sessions.messages.of(other, session.id))
     assert await house.memory.summary(other, session.id)
 
 

@@ -59,7 +59,7 @@ async def test_what_a_visitor_said_becomes_their_accounts(house: House, mail: Ma
     caller = await house.identity.read(proven.token)
     assert caller.level == "verified"
     assert {s.id for s in await house.sessions.recent(caller)} == {old.id, visitor.session.id}
-    messages = await house.sessions.messages(caller, visitor.session.id)
+    messages = await house.sessions.messages.of(caller, visitor.session.id)
     assert [m.seq for m in messages] == [1, 2, 3, 4]
     assert {m.user_id for m in messages} == {account.user_id}
     summary = await house.memory.summary(caller, visitor.session.id)
@@ -139,12 +139,12 @@ async def test_a_mistyped_address_is_put_right_and_the_other_account_keeps_what_
     assert mine.caller.user_id == theirs.caller.user_id
     proven = await house.visits.verify(mine.caller, email, await code_for(house, mail, email))
     assert [s.id for s in await house.sessions.recent(proven.caller)] == [mine.session.id]
-    left = await house.sessions.messages(theirs.caller, theirs.session.id)
+    left = await house.sessions.messages.of(theirs.caller, theirs.session.id)
     assert left[0].content == "This is mine."
     assert (await house.usage.of(theirs.caller.user_id)).turns == 1
     assert (await house.usage.of(proven.caller.user_id)).turns == 1
     with pytest.raises(SessionNotFound):
-        await house.sessions.messages(mine.caller, mine.session.id)
+        await house.sessions.messages.of(mine.caller, mine.session.id)
 
 
 async def test_two_proven_accounts_are_never_joined(house: House, mail: MailBox, email: str) -> None:
@@ -169,7 +169,7 @@ async def test_an_answer_being_written_is_finished_first(
     visitor = await visit(house, email)
     turn = await house.conversation.say(visitor.caller, visitor.session.id, "Tell me something.")
     proven = await house.visits.verify(visitor.caller, email, await code_for(house, mail, email))
-    reply = await house.sessions.reply(proven.caller, turn.id)
+    reply = await house.sessions.messages.reply(proven.caller, turn.id)
     assert reply.status in ("complete", "failed", "cancelled")
     assert reply.user_id == proven.caller.user_id
 
@@ -186,7 +186,7 @@ async def test_turns_that_race_with_the_proof_lose_no_message(house: House, mail
                 return
 
     _, proven = await asyncio.gather(talk(), house.visits.verify(visitor.caller, email, code))
-    messages = await house.sessions.messages(proven.caller, visitor.session.id, limit=100)
+    messages = await house.sessions.messages.of(proven.caller, visitor.session.id, limit=100)
     assert [m.seq for m in messages] == list(range(1, len(messages) + 1))
     assert {m.user_id for m in messages} == {proven.caller.user_id}
     assert {m.status for m in messages} <= {"complete", "cancelled"}

@@ -164,7 +164,7 @@ async def test_a_reply_in_the_middle_comes_back_as_interrupted(house: House, cal
     document = json.loads(await whole(await house.exports.export(caller, "json")))
     await house.sessions.delete(caller, session.id)
     await house.exports.bring_back(document, caller.user_id)
-    [_, reply] = await house.sessions.messages(caller, session.id)
+    [_, reply] = await house.sessions.messages.of(caller, session.id)
     assert (reply.status, reply.content) == ("interrupted", "Half of")
 
 

@@ -129,7 +129,7 @@ async def test_a_visitor_is_in_their_session_and_in_no_other(house: House, email
     with pytest.raises(SessionNotFound):
         await house.sessions.get(visitor, first.session.id)
     with pytest.raises(SessionNotFound):
-        await house.sessions.messages(visitor, first.session.id)
+        await house.sessions.messages.of(visitor, first.session.id)
     for attempt in (house.sessions.start(visitor), house.sessions.thread(visitor, "x")):
         with pytest.raises(Forbidden):
             await attempt
@@ -153,7 +153,7 @@ async def test_messages_are_read_from_either_end(house: House, caller: Caller) -
         await spoken_in(house, caller, session)
 
     async def seqs(**where: Any) -> list[int]:
-        return [message.seq for message in await house.sessions.messages(caller, session.id, **where)]
+        return [message.seq for message in await house.sessions.messages.of(caller, session.id, **where)]
 
     assert await seqs() == [1, 2, 3, 4, 5, 6]
     assert await seqs(limit=2) == [5, 6]
@@ -205,5 +205,5 @@ async def test_a_past_session_is_brought_in_once_and_whole_or_not_at_all(house: 
         await house.sessions.get(caller, session.id)
     assert await house.sessions.bring_in(session, messages)
     assert not await house.sessions.bring_in(session, messages)
-    kept = await house.sessions.messages(caller, session.id)
+    kept = await house.sessions.messages.of(caller, session.id)
     assert [(message.seq, message.content) for message in kept] == [(1, "Hello."), (2, "Good day.")]

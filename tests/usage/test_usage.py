@@ -153,7 +153,7 @@ async def test_a_used_up_quota_refuses_and_stores_nothing(
     assert opens > datetime.now(UTC)
     assert (opens.hour, opens.minute) == (0, 0)
     assert 0 < refused.value.extra["retry_after"] <= 86_401
-    assert len(await house.sessions.messages(caller, session.id)) == 2
+    assert len(await house.sessions.messages.of(caller, session.id)) == 2
     assert (await house.sessions.get(caller, session.id)).last_seq == 2
     assert await quota_of(house, caller) == (4_500, 0)
 
@@ -178,7 +178,7 @@ async def test_a_retry_is_reserved_too(open_a_house: OpenHouse, caller: Caller, 
         await connection.execute("UPDATE quota_days SET tokens = 900 WHERE user_id = %s", (caller.user_id,))
     with pytest.raises(QuotaExceeded):
         await house.conversation.retry(caller, turn.id)
-    assert (await house.sessions.reply(caller, turn.id)).status == "failed"
+    assert (await house.sessions.messages.reply(caller, turn.id)).status == "failed"
 
 
 async def test_turns_at_once_do_not_overshoot_a_quota(

@@ -83,7 +83,7 @@ class Talk:
         self._prose.end_line()
         hello = f"Welcome{' back' if returning else ''}{f', {folded(name, 60)}' if name else ''}."
         if resumed:
-            messages = self._wait(self._house.sessions.messages, self._caller, resumed.id, limit=SHOWN_MESSAGES)
+            messages = self._wait(self._house.sessions.messages.of, self._caller, resumed.id, limit=SHOWN_MESSAGES)
             self._tell(f"{hello} You were here ({_day(resumed.last_seen_at)}):")
             self._resume(resumed, messages)
         elif last:

@@ -144,7 +144,7 @@ class Conversation:
         """Run the newest turn of a session again, when it did not complete; what it had said is kept aside."""
         if self._runs.draining:
             raise Unavailable("This server is stopping. Retry in a moment.", retry_after=1)
-        await self._sessions.reply(caller, turn_id)
+        await self._sessions.messages.reply(caller, turn_id)
         async with self._database.connection() as connection:
             begun = await store.retry_turn(
                 connection,
@@ -165,7 +165,7 @@ class Conversation:
         if run and self._reaches(caller, run):
             run.stop("cancelled")
             return await self.outcome(caller, turn_id)
-        reply = await self._sessions.reply(caller, turn_id)
+        reply = await self._sessions.messages.reply(caller, turn_id)
         if reply.status != "running":
             return reply
         async with self._database.transaction(caller.user_id) as connection:
@@ -213,7 +213,7 @@ class Conversation:
                     if run.stopped == "released":
                         return
                     continue  # the turn was lost to another server: read on from its row
-                reply = await self._sessions.reply(caller, turn_id)
+                reply = await self._sessions.messages.reply(caller, turn_id)
                 ended = reply.status != "running"
                 if attempt and (attempt != reply.attempt or (ended and offset > len(reply.content))):
                     offset = 0
@@ -237,7 +237,7 @@ class Conversation:
 
     async def settle(self, caller: Caller, session_id: UUID) -> None:
         """Give the reply that is being written in a session a moment to complete; cancel it then."""
-        if running := await self._sessions.running_reply(caller, session_id):
+        if running := await self._sessions.messages.running(caller, session_id):
             try:
                 async with asyncio.timeout(END_WAITS_SECONDS):
                     await self.outcome(caller, running.id)

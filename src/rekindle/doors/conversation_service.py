@@ -57,7 +57,9 @@ class ConversationService(Door):
             return None
         try:
             session = await house.sessions.get(caller, known)
-            messages = await house.sessions.messages(caller, known, limit=LOADED_MESSAGES) if include_messages else None
+            messages = (
+                await house.sessions.messages.of(caller, known, limit=LOADED_MESSAGES) if include_messages else None
+            )
         except SessionNotFound:
             return None
         return ConversationSession.of(session, messages)
@@ -90,7 +92,7 @@ class ConversationService(Door):
         if known is None:
             raise SessionNotFound
         caller = await self._caller(user) if user is not None else await house.sessions.owner(known)
-        message = await house.sessions.add_message(
+        message = await house.sessions.messages.add(
             caller,
             known,
             role,
@@ -132,7 +134,7 @@ class ConversationService(Door):
 
     async def _messages(self, caller: Caller, session_id: UUID) -> list[Message]:
         house = await self._open()
-        return await house.sessions.messages(caller, session_id, limit=LOADED_MESSAGES)
+        return await house.sessions.messages.of(caller, session_id, limit=LOADED_MESSAGES)
 
 
 class PersonalAssistant(Door):

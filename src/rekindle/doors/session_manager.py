@@ -38,7 +38,7 @@ class SessionManager(Door):
         if known is None or limit < 1:
             return []
         try:
-            messages = await house.sessions.messages(await house.sessions.owner(known), known, limit=limit)
+            messages = await house.sessions.messages.of(await house.sessions.owner(known), known, limit=limit)
         except SessionNotFound:
             return []
         return [
@@ -67,7 +67,7 @@ class SessionManager(Door):
         except SessionNotFound:
             await house.sessions.adopt(known, None, {})
             owner = await house.sessions.owner(known)
-        await house.sessions.add_message(owner, known, role, content, metadata=metadata)
+        await house.sessions.messages.add(owner, known, role, content, metadata=metadata)
 
     @in_house
     async def create_session(

@@ -125,8 +125,10 @@ async def list_messages(
     """A session's messages, oldest first, or with `order=desc` newest first."""
     known = known_id(session_id, SessionNotFound)
     if order == "asc":
-        messages = await house.sessions.messages(caller, known, after=cursor or 0, limit=limit + 1, metadata=metadata)
+        messages = await house.sessions.messages.of(
+            caller, known, after=cursor or 0, limit=limit + 1, metadata=metadata
+        )
     else:
-        messages = await house.sessions.messages(caller, known, before=cursor, limit=limit + 1, metadata=metadata)
+        messages = await house.sessions.messages.of(caller, known, before=cursor, limit=limit + 1, metadata=metadata)
         messages.reverse()
     return Page[MessageOut].cut(messages, limit, MessageOut.of, lambda message: str(message.seq))

@@ -133,7 +133,7 @@ async def begin_turn(
         on_busy=new.on_busy,
     )
     if turn.replayed and ui and ui.trigger == "regenerate-message":
-        reply = await house.sessions.reply(caller, turn.id)
+        reply = await house.sessions.messages.reply(caller, turn.id)
         if reply.status != "running":
             turn = await house.conversation.retry(caller, turn.id)
     return await _answer(house, caller, request, turn, streamed=ui is not None)
@@ -149,7 +149,7 @@ async def retry_turn(house: HouseDep, caller: CallerDep, request: Request, turn_
 @router.get("/turns/{turn_id}")
 async def get_turn(house: HouseDep, caller: CallerDep, turn_id: str) -> TurnOut:
     """A turn as far as it is."""
-    return TurnOut.of(await house.sessions.reply(caller, known_id(turn_id, TurnNotFound)))
+    return TurnOut.of(await house.sessions.messages.reply(caller, known_id(turn_id, TurnNotFound)))
 
 
 @router.post("/turns/{turn_id}/cancel")
@@ -164,7 +164,7 @@ async def follow_turn(house: HouseDep, caller: CallerDep, turn_id: str, last_eve
     """A turn's events from the start, or after `Last-Event-ID`; then live until it is over."""
     known = known_id(turn_id, TurnNotFound)
     after = _read_event_id(last_event_id, known)
-    await house.sessions.reply(caller, known)
+    await house.sessions.messages.reply(caller, known)
     return stream(house.conversation.follow(caller, known, after), UiMessageStream(), headers=UiMessageStream.headers)
 
 
@@ -175,7 +175,7 @@ async def follow_turn(house: HouseDep, caller: CallerDep, turn_id: str, last_eve
 )
 async def follow_session(house: HouseDep, caller: CallerDep, session_id: str) -> Response:
     """The events of the turn that runs in a session; 204 when none does. `useChat` resumes with it."""
-    running = await house.sessions.running_reply(caller, known_id(session_id, SessionNotFound))
+    running = await house.sessions.messages.running(caller, known_id(session_id, SessionNotFound))
     if running is None:
         return Response(status_code=204)
     return stream(house.conversation.follow(caller, running.id), UiMessageStream(), headers=UiMessageStream.headers)

@@ -65,7 +65,7 @@ class Memory:
 
         Raises `ModelError` when the model or the embedder fails, `SessionNotFound`.
         """
-        messages = await self._sessions.messages(Caller(user_id, "verified"), session_id, limit=SUMMARISED_MESSAGES)
+        messages = await self._sessions.messages.of(Caller(user_id, "verified"), session_id, limit=SUMMARISED_MESSAGES)
         said = [Said(m.role, m.content) for m in messages if m.content]
         if not said:
             return

@@ -41,7 +41,7 @@ class Titles:
     async def write(self, user_id: UUID, session_id: UUID, *, quote: bool = False) -> None:
         """Name a session, with `quote` without the model; raises `ModelError`, `SessionNotFound`."""
         caller = Caller(user_id, "verified")
-        messages = await self._sessions.messages(caller, session_id, after=0, limit=FIRST_MESSAGES)
+        messages = await self._sessions.messages.of(caller, session_id, after=0, limit=FIRST_MESSAGES)
         title = None
         if self._complete and not quote:
             talk = [{"role": m.role, "text": excerpt(m.content, 1_000)} for m in messages if m.content]

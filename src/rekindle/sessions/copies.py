@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from rekindle.cache.cache import Cache
-from rekindle.sessions.store import Message, Stamp
+from rekindle.sessions.messages.store import Message, Stamp
 
 COPY_MESSAGES = 50
 COPY_SECONDS = 24 * 60 * 60

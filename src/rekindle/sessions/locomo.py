@@ -22,7 +22,8 @@ from uuid import UUID
 from rekindle.assistants.text import clean, folded
 from rekindle.errors import InvalidRequest
 from rekindle.ids import uuid7
-from rekindle.sessions.store import Message, Session
+from rekindle.sessions.messages.store import Message
+from rekindle.sessions.store import Session
 
 T = TypeVar("T")
 

@@ -56,7 +56,7 @@ class Oversight:
         owner = await self._sessions.owner(session_id)
         await self._identity.note(admin, "messages.read", [owner.user_id], session_id=str(session_id))
         try:
-            return await self._sessions.messages(owner, session_id, after=after, limit=limit + 1)
+            return await self._sessions.messages.of(owner, session_id, after=after, limit=limit + 1)
         except UserGone as error:
             raise SessionNotFound from error
 

@@ -1,4 +1,4 @@
-"""Sessions: start, find, list, rename, end, delete; check-in of a visitor; the messages of a session."""
+"""Sessions: start, find, list, rename, end, delete; check-in of a visitor."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from rekindle import metrics
-from rekindle.database import Connection, Database
-from rekindle.errors import Forbidden, SessionBusy, SessionNotFound, TurnNotFound
+from rekindle.database import Database
+from rekindle.errors import Forbidden, SessionNotFound
 from rekindle.identity.service import Caller, Identity, clean_email
 from rekindle.ids import parse_uuid, uuid7
 from rekindle.sessions import store
-from rekindle.sessions.copies import Copies, Copy
+from rekindle.sessions.copies import Copies
 from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.service import Interactions
 from rekindle.sessions.doors.store import Interaction
-from rekindle.sessions.store import Message, Role, Session, Status
+from rekindle.sessions.messages.service import Message, Messages, Role, Status
+from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
 
 __all__ = ["CheckIn", "Interaction", "Message", "Role", "Session", "Sessions", "Status"]
@@ -48,6 +48,7 @@ class Sessions:
         self, database: Database, copies: Copies, identity: Identity, *, assistant: str, rule: IdentityRule
     ) -> None:
         self._database = database
+        self.messages = Messages(database, copies)
         self.interactions = Interactions(database)
         self._copies = copies
         self._identity = identity
@@ -212,98 +213,6 @@ class Sessions:
             if not await store.delete_session(connection, session_id):
                 raise SessionNotFound
         await self._copies.forget(session_id)
-
-    async def messages(
-        self,
-        caller: Caller,
-        session_id: UUID,
-        *,
-        after: int | None = None,
-        before: int | None = None,
-        limit: int = 50,
-        metadata: dict[str, Any] | None = None,
-    ) -> list[Message]:
-        """Messages in order: those after seq `after`, else the newest (before `before`).
-
-        With `metadata`, those whose own holds it.
-        """
-        self._check(caller, session_id)
-        copy = await self._copies.find(caller.user_id, session_id) if metadata is None else None
-        page = copy.page(after=after, before=before, limit=limit) if copy else None
-        async with self._database.transaction(caller.user_id) as connection:
-            if copy is None or page is None:
-                metrics.CACHE_READS.labels("miss").inc()
-            elif await self._still_so(connection, session_id, copy):
-                return page
-            if metadata is None:
-                messages = await store.list_messages(connection, session_id, after=after, before=before, limit=limit)
-            else:
-                messages = await store.list_messages_with(
-                    connection, session_id, metadata, after=after, before=before, limit=limit
-                )
-            if not messages and await store.find_session(connection, session_id) is None:
-                raise SessionNotFound
-        if metadata is None and before is None and (after is None or len(messages) < limit):
-            self._copies.keep(messages)
-        return messages
-
-    @staticmethod
-    async def _still_so(connection: Connection, session_id: UUID, copy: Copy) -> bool:
-        same = await store.find_stamp(connection, session_id) == copy.stamp
-        metrics.CACHE_READS.labels("hit" if same else "stale").inc()
-        return same
-
-    async def add_message(
-        self,
-        caller: Caller,
-        session_id: UUID,
-        role: Role,
-        content: str,
-        *,
-        metadata: dict[str, Any] | None = None,
-        tools_used: list[dict[str, Any]] | None = None,
-        processing_time_ms: int | None = None,
-        tokens: int | None = None,
-        error: str | None = None,
-    ) -> Message:
-        """Add a message that was said elsewhere: no reply is begun, and a session that had ended goes on.
-
-        Raises `SessionNotFound`, and `SessionBusy` while a reply is being written.
-        """
-        self._check(caller, session_id)
-        async with self._database.transaction(caller.user_id) as connection:
-            outcome, message = await doors.add_message(
-                connection,
-                session_id,
-                uuid7(),
-                role,
-                content,
-                metadata=metadata or {},
-                tools_used=tools_used,
-                processing_time_ms=processing_time_ms,
-                tokens=tokens,
-                error=error,
-            )
-        if message is None:
-            raise SessionBusy if outcome == "busy" else SessionNotFound
-        return message
-
-    async def reply(self, caller: Caller, turn_id: UUID) -> Message:
-        """The reply that is this turn, as far as it is written; raises `TurnNotFound`."""
-        async with self._database.transaction(caller.user_id) as connection:
-            reply = await store.find_reply(connection, turn_id)
-        if reply is None or not caller.may_enter(reply.session_id):
-            raise TurnNotFound
-        return reply
-
-    async def running_reply(self, caller: Caller, session_id: UUID) -> Message | None:
-        """The reply being written in a session, if one is; raises `SessionNotFound`."""
-        self._check(caller, session_id)
-        async with self._database.transaction(caller.user_id) as connection:
-            reply = await store.find_running_reply(connection, session_id)
-            if reply is None and await store.find_session(connection, session_id) is None:
-                raise SessionNotFound
-        return reply
 
     async def end_idle(self, idle_minutes: float, *, limit: int = 100) -> list[Session]:
         """End sessions that have had no message for so long; at most `limit` at a time."""

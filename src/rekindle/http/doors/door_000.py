@@ -111,7 +111,7 @@ async def get_session(house: HouseDep, session_id: str) -> SessionState:
     """The session and what was said in it."""
     caller, known = await _enter(house, session_id)
     session = await house.sessions.get(caller, known)
-    messages = await house.sessions.messages(caller, known, limit=50)
+    messages = await house.sessions.messages.of(caller, known, limit=50)
     return SessionState(
         session_id=session_id,
         status="ended" if session.ended_at else "active",

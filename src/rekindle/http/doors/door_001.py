@@ -107,7 +107,7 @@ async def list_messages(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Page[ConversationMessage]:
     """A session's messages, oldest first."""
-    messages = await house.sessions.messages(
+    messages = await house.sessions.messages.of(
         caller, known_id(session_id, SessionNotFound), after=cursor or 0, limit=limit + 1, metadata=metadata
     )
     return Page[ConversationMessage].cut(messages, limit, ConversationMessage.of, lambda message: str(message.seq))
@@ -143,4 +143,4 @@ async def chat(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatAnswer:
 
 
 async def _with_messages(house: House, caller: Caller, session: Session) -> ConversationSession:
-    return ConversationSession.of(session, await house.sessions.messages(caller, session.id, limit=SHOWN_MESSAGES))
+    return ConversationSession.of(session, await house.sessions.messages.of(caller, session.id, limit=SHOWN_MESSAGES))

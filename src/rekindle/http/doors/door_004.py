@@ -116,7 +116,7 @@ async def chat_stream(house: HouseDep, caller: CallerDep, chat: Chat) -> Respons
 async def history(house: HouseDep, caller: CallerDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> History:
     """The newest messages of one's thread."""
     session = await house.sessions.find_thread(caller, _thread(caller))
-    messages = await house.sessions.messages(caller, session.id, limit=limit) if session else []
+    messages = await house.sessions.messages.of(caller, session.id, limit=limit) if session else []
     return History(
         thread_id=_thread(caller),
         message_count=session.last_seq if session else 0,

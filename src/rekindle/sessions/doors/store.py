@@ -9,7 +9,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from rekindle.database import Connection
-from rekindle.sessions.store import Message, Role, Session, Status
+from rekindle.sessions.messages.store import Message, Role, Status
+from rekindle.sessions.store import Session
 
 
 @dataclass(frozen=True, slots=True)
