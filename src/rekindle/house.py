@@ -25,6 +25,7 @@ from rekindle.identity.service import Codes, Identity, build_identity
 from rekindle.identity.tokens import keep_secret
 from rekindle.jobs import Jobs
 from rekindle.memory.embedder import Embedder, build_embedder, built_in
+from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.service import Recall
 from rekindle.memory.service import Memory
 from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, SummaryWriter
@@ -64,6 +65,7 @@ class House:
     codes: Codes
     visits: Visits
     oversight: Oversight
+    profile: Profile
 
 
 @asynccontextmanager
@@ -131,7 +133,7 @@ def _assemble(
         seconds=settings.summary_seconds,
         later=jobs.summarise_later,
     )
-    runs = Runs(database, copies, assistants, settings, {assistant.name: assistant for assistant in crew})
+    runs = Runs(database, copies, assistants, settings, {a.name: a for a in crew}, sessions.about)
     live = Live(cache, runs)
     conversation = Conversation(
         database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
@@ -140,6 +142,7 @@ def _assemble(
     by_model = settings.titles == "model" and not assistants.is_offline
     titles = Titles(sessions, assistants.complete if by_model else None, seconds=settings.summary_seconds)
     recall = Recall(database, built_in(settings))
+    profile = Profile(database, secret=secret, rule=settings.identity_rule)
     jobs.register(
         memory,
         recall,
@@ -171,6 +174,7 @@ def _assemble(
         codes,
         Visits(identity, codes, sessions, conversation),
         Oversight(database, identity, sessions),
+        profile,
     )
 
 

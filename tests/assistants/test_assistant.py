@@ -71,7 +71,7 @@ def test_two_assistants_tools_do_not_meet(tmp_path: Path) -> None:
         ("name = ", None, "is not TOML"),
         ("name = 3", None, "`name` must be a text"),
         ('instructions = " "', None, "`instructions` must be a text"),
-        ('colour = "blue"', None, r"holds `colour`.*It can hold `instructions`, `model`, `name`, `tools`"),
+        ('colour = "blue"', None, r"holds `colour`.*It can hold `abilities`, `instructions`, `model`, `name`, `tools`"),
         ('tools = ["greet"]', None, "there is no .*tools.py"),
         ('tools = "greet"', TOOLS, "must be a list of names"),
         ('tools = ["leave"]', TOOLS, "no function named 'leave'"),

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, wraps
+from inspect import iscoroutinefunction, signature
 from typing import Any
 
+from pydantic_ai import RunContext
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import (
     ModelMessage,
@@ -29,7 +31,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.toolsets import FunctionToolset
 
-from rekindle.assistants.assistant import Assistant, Event, Status, Text
+from rekindle.assistants.assistant import Errand, Event, Status, Text
 from rekindle.assistants.calls import Calls
 from rekindle.assistants.context import Context
 from rekindle.assistants.failures import Secrets, model_error
@@ -43,30 +45,60 @@ _REQUESTS = 20
 
 
 @lru_cache(maxsize=64)
-def toolset_of(tools: tuple[Callable[..., Any], ...], tool_seconds: float) -> FunctionToolset[None]:
+def toolset_of(tools: tuple[Callable[..., Any], ...], tool_seconds: float) -> FunctionToolset[Errand | None]:
     """The functions as a model is told of them; cheap to ask for again.
 
     Raises ConfigurationError when a function's signature cannot be told to a model.
     """
-    toolset = FunctionToolset[None](timeout=tool_seconds)
+    toolset = FunctionToolset[Errand | None](timeout=tool_seconds)
     for tool in tools:
         try:
-            toolset.add_function(tool)
+            if takes_errand(tool):
+                toolset.add_function(_bound(tool), takes_ctx=True)
+            else:
+                toolset.add_function(tool)
         except Exception as error:  # pydantic and pydantic-ai raise half a dozen kinds here
             told = folded(str(error), 500)
             raise ConfigurationError(f"The tool {tool.__name__!r} cannot be used: {told}") from error
     return toolset
 
 
+def takes_errand(tool: Callable[..., Any]) -> bool:
+    """Whether a tool's first parameter is the turn's Errand."""
+    first = next(iter(signature(tool).parameters.values()), None)
+    return first is not None and first.annotation in (Errand, "Errand")
+
+
+def _bound(tool: Callable[..., Any]) -> Callable[..., Any]:
+    """The tool as pydantic-ai calls one that takes a context: the errand is what the context carries."""
+    if iscoroutinefunction(tool):
+
+        @wraps(tool)
+        async def bound(context: RunContext[Errand], *args: Any, **named: Any) -> Any:
+            return await tool(context.deps, *args, **named)
+    else:
+
+        @wraps(tool)
+        def bound(context: RunContext[Errand], *args: Any, **named: Any) -> Any:
+            return tool(context.deps, *args, **named)
+
+    return bound
+
+
 async def ask(
-    model: CountedModel, assistant: Assistant, context: Context, settings: Settings, keys: tuple[str, ...]
+    model: CountedModel,
+    tools: tuple[Callable[..., Any], ...],
+    errand: Errand | None,
+    context: Context,
+    settings: Settings,
+    keys: tuple[str, ...],
 ) -> AsyncGenerator[Event]:
     """The model's answer to `context` as it comes: all events but the last, Usage.
 
     Raises ModelError, or a kind of it, whatever the model or its server does.
     """
     reader = _Reader()
-    calls = Calls(toolset_of(assistant.tools, settings.tool_seconds), assistant.tools, model)
+    calls = Calls(toolset_of(tools, settings.tool_seconds), tools, model, errand)
     messages = messages_of(context)
     try:
         for _ in range(_REQUESTS):

@@ -2,19 +2,24 @@
 
 import importlib.util
 import inspect
+import json
 import re
 import sys
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
 
+from rekindle.assistants.text import folded
 from rekindle.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rekindle.identity.service import Caller
 
 INSTRUCTIONS = (
     "You are a helpful assistant. Answer plainly and to the point. "
@@ -22,7 +27,18 @@ INSTRUCTIONS = (
 )
 """What an assistant is told when its definition says nothing else."""
 
-_KEYS = frozenset({"name", "instructions", "model", "tools"})
+ABILITIES = ("recall_past", "search_knowledge", "course_price", "recommendations")
+"""The tools that the house makes: an assistant names those it may use."""
+USUAL_ABILITIES = ("recall_past", "search_knowledge")
+"""What an assistant has whose definition names none."""
+
+Policy: TypeAlias = Literal["nearest", "summaries", "off"]
+
+_KEYS = frozenset({"name", "instructions", "model", "tools", "abilities", "recall"})
+_SOURCE_CHARS = {
+    "kind": 40, "title": 300, "url": 2_000, "session_id": 40, "message_id": 40, "document_id": 40, "date": 40,
+    "quote": 500, "licence": 100,
+}  # fmt: skip
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What OpenAI's servers accept as a function's name."""
 
@@ -39,8 +55,77 @@ class Assistant:
     """Functions, plain or async. Their names, annotations and docstrings are shown to the model.
 
     What a reader sees while a tool runs is its attribute `status` or a line `Status: …` of its docstring;
-    without either, `Using NAME…`.
+    without either, `Using NAME…`. One whose first parameter is annotated `Errand` is given the turn's, which the
+    model neither sees nor chooses.
     """
+    abilities: tuple[str, ...] = USUAL_ABILITIES
+    """Tools that the house makes, by name; see `ABILITIES`."""
+    recall: Policy = "nearest"
+    """What of the user's past a turn is given: the last summaries and what is `nearest` to the message, the
+    `summaries` alone, or nothing (`off`). What was said earlier in the session itself is given in any case.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a turn is run for: whose it is comes from here, never from what a model says."""
+
+    caller: "Caller"
+    session_id: UUID
+    assistant: str
+    """The assistant's name: what of the house's knowledge is its own goes by it."""
+    about: Callable[[], Awaitable[dict[str, Any]]]
+    """The session's metadata, read when it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something that a tool found stands: one of url, session_id or document_id leads there."""
+
+    kind: str
+    """`document`, `price`, `session`, `message`, `profile`, `web` or what else a reader should tell apart."""
+    title: str
+    url: str | None = None
+    session_id: UUID | None = None
+    message_id: UUID | None = None
+    document_id: UUID | None = None
+    date: datetime | None = None
+    quote: str | None = None
+    licence: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The source as it is kept and shown: what is known of it, within bounds."""
+        return {
+            key: value if isinstance(value, str) else value.isoformat() if isinstance(value, datetime) else str(value)
+            for key, bound in _SOURCE_CHARS.items()
+            if (value := getattr(self, key)) is not None
+            and (value := folded(value, bound) if isinstance(value, str) else value)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a tool may return: a text for the model, where it is from, and notes for the reply's metadata.
+
+    The text of several pieces is best JSON, `{"results": [{"text", "title", "url"}, …]}`, best first: the
+    offline model quotes from it. See `found`.
+    """
+
+    text: str
+    sources: tuple[Source, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def found(pieces: Sequence[tuple[str, Source]], notes: Mapping[str, Any] | None = None) -> Found:
+    """What a search found, best first: each piece of text with its source. Nothing found is an empty list."""
+    results = [
+        {"text": text, "title": source.title}
+        | ({"url": source.url} if source.url else {})
+        | ({"date": source.date.date().isoformat()} if source.date else {})
+        for text, source in pieces
+    ]
+    sources = tuple(dict.fromkeys(source for _, source in pieces))
+    return Found(json.dumps({"results": results}, ensure_ascii=False), sources, notes or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +138,44 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """One record of the user's past: what a session was about, and which one it was."""
+    """One record of the user's past, and where it is from."""
 
-    session_id: UUID
+    session_id: UUID | None
+    """None for what the user says of themselves, outside of any session."""
     date: datetime
     text: str
+    kind: Literal["summary", "earlier", "message", "fact"] = "summary"
+    """`summary` of another session; of what was said `earlier` in this one; a `message`; a `fact` known of the user."""
+    seq: int | None = None
+    """The message's place in its session; of what was said earlier, up to which message."""
+    by: Literal["user", "assistant"] | None = None
+    """Whose message it is."""
+    nearest: bool = False
+    """Recalled for one message, being near to it, and not for the session."""
+    here: bool = False
+    """Of this session itself."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Its source, as a turn keeps it: never its text."""
+        source: dict[str, Any] = {"kind": self.kind}
+        if self.session_id:
+            source["session_id"] = str(self.session_id)
+        if self.seq:
+            source["seq"] = self.seq
+        if self.by:
+            source["role"] = self.by
+        source["date"] = self.date.isoformat()
+        return source | ({"nearest": True} if self.nearest else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: the newest messages, oldest first, and what is recalled of earlier sessions."""
+    """What is asked: the newest messages, oldest first, and what is recalled of the past."""
 
     window: tuple[Said, ...]
     """Oldest first; the last is the user's new message."""
     recalled: tuple[Recalled, ...] = ()
-    """In any order; the model sees the newest first."""
+    """Of each kind the best first, but summaries in any order: the model sees the newest of them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +215,15 @@ class Usage:
     """True when the provider gave no numbers for all or part of it, so that part is counted from the text."""
 
 
-Event: TypeAlias = Status | Text | ToolUsed | Usage
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """Where what a tool found stands, as JSON; and its notes for the reply's metadata."""
+
+    sources: tuple[dict[str, Any], ...]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+Event: TypeAlias = Status | Text | ToolUsed | Sourced | Usage
 
 
 def load_assistant(folder: Path) -> Assistant:
@@ -135,6 +251,8 @@ def load_assistant(folder: Path) -> Assistant:
         instructions=_text(path, table, "instructions") or INSTRUCTIONS,
         model=_text(path, table, "model"),
         tools=_load_tools(path, table.get("tools")),
+        abilities=_abilities(path, table.get("abilities")),
+        recall=_policy(path, table.get("recall")),
     )
 
 
@@ -145,6 +263,28 @@ def _text(path: Path, table: dict[str, Any], key: str) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{path}: `{key}` must be a text that is not blank.")
     return value.strip()
+
+
+def _policy(path: Path, policy: object) -> Policy:
+    match policy:
+        case None:
+            return "nearest"
+        case "nearest" | "summaries" | "off":
+            return policy
+    raise ConfigurationError(f"{path}: `recall` must be `nearest`, `summaries` or `off`.")
+
+
+def _abilities(path: Path, names: object) -> tuple[str, ...]:
+    if names is None:
+        return USUAL_ABILITIES
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{path}: `abilities` must be a list of names, of {_listed([*ABILITIES])}.")
+    if unknown := [name for name in names if name not in ABILITIES]:
+        raise ConfigurationError(
+            f"{path}: there is no ability {_listed(unknown)}. There are {_listed([*ABILITIES])}. "
+            "A function of your own is a tool: it belongs into `tools`."
+        )
+    return tuple(dict.fromkeys(names))
 
 
 def _load_tools(definition: Path, names: object) -> tuple[Callable[..., Any], ...]:

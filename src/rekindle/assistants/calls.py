@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from pydantic_ai import RunContext, ToolReturn
@@ -18,11 +18,13 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_ai.usage import RunUsage
 
-from rekindle.assistants.assistant import Event, Status, ToolUsed
+from rekindle.assistants.assistant import Errand, Event, Found, Sourced, Status, ToolUsed
 from rekindle.assistants.text import clean, folded, plain
 
 _RESULT_CHARS = 50_000
 """What a model is shown of a tool's result."""
+_SOURCES = 50
+"""Sources kept of one call."""
 _CALLS = 20
 """Calls one response may ask for; a model that wants more is out of its mind."""
 
@@ -32,11 +34,17 @@ log = structlog.get_logger()
 class Calls:
     """What one answer has to do with tools. Nothing a tool does ends the answer: the model is told of it."""
 
-    def __init__(self, toolset: AbstractToolset[None], functions: Sequence[Callable[..., Any]], model: Model) -> None:
+    def __init__(
+        self,
+        toolset: AbstractToolset[Errand | None],
+        functions: Sequence[Callable[..., Any]],
+        model: Model,
+        errand: Errand | None,
+    ) -> None:
         self._toolset = toolset
-        self._context = RunContext[None](deps=None, model=model, usage=RunUsage())
+        self._context = RunContext[Errand | None](deps=errand, model=model, usage=RunUsage())
         self._statuses = {function.__name__: _status(function) for function in functions}
-        self._tools: dict[str, ToolsetTool[None]] = {}
+        self._tools: dict[str, ToolsetTool[Errand | None]] = {}
         self.wanted: list[ToolCallPart] = []
         """What the newest response asks for."""
         self.results: list[ModelRequestPart] = []
@@ -52,45 +60,57 @@ class Calls:
         self.wanted = [part for part in response.parts if isinstance(part, ToolCallPart)]
 
     async def run(self) -> AsyncGenerator[Event]:
-        """Run what is wanted, all at once: a Status for each call, then a ToolUsed for each as it is done."""
+        """Run what is wanted, all at once: a Status for each call, then a ToolUsed for each as it is done.
+
+        What one found with its sources is followed by a Sourced.
+        """
         for call in self.wanted:
             yield Status(self._statuses.get(call.tool_name) or f"Using {folded(call.tool_name, 64)}…")
         running = [asyncio.create_task(self._timed(call)) for call in self.wanted]
         try:
             for done in asyncio.as_completed(running):
-                yield (await done)[1]
+                for event in (await done)[1]:
+                    yield event
             self.results = [task.result()[0] for task in running]
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _timed(self, call: ToolCallPart) -> tuple[ToolReturnPart, ToolUsed]:
+    async def _timed(self, call: ToolCallPart) -> tuple[ToolReturnPart, list[Event]]:
         start = time.perf_counter()
-        result = await self._call(call)
+        result, found = await self._call(call)
         shown = result.model_response_str(wrap_if_error=False)
         failed = result.outcome == "failed"
-        return result, ToolUsed(
-            name=folded(call.tool_name, 64),
-            arguments=plain(call.args_as_dict()),
-            result_chars=0 if failed else len(shown),
-            milliseconds=round((time.perf_counter() - start) * 1000),
-            error=folded(shown, 500) if failed else None,
-        )
+        events: list[Event] = [
+            ToolUsed(
+                name=folded(call.tool_name, 64),
+                arguments=plain(call.args_as_dict()),
+                result_chars=0 if failed else len(shown),
+                milliseconds=round((time.perf_counter() - start) * 1000),
+                error=folded(shown, 500) if failed else None,
+            )
+        ]
+        if found and (found.sources or found.notes):
+            sources = tuple(source.as_json() for source in found.sources[:_SOURCES])
+            events.append(Sourced(sources, plain(dict(found.notes))))
+        return result, events
 
-    async def _call(self, call: ToolCallPart) -> ToolReturnPart:
+    async def _call(self, call: ToolCallPart) -> tuple[ToolReturnPart, Found | None]:
         name = call.tool_name
+        found: Found | None = None
         try:
-            content: Any = await self._result(call)
+            content, found = await self._result(call)
             failed = False
         except (ModelRetry, ToolFailed) as error:
             content, failed = clean(error.message), True
         except Exception as error:  # whatever a tool raises, the model can go on without it
             log.warning("tool_failed", tool=name, exc_info=True)
             content, failed = folded(f"{type(error).__name__}: {error}", 500), True
-        return ToolReturnPart(name, content, tool_call_id=call.tool_call_id, outcome="failed" if failed else "success")
+        outcome: Literal["failed", "success"] = "failed" if failed else "success"
+        return ToolReturnPart(name, content, tool_call_id=call.tool_call_id, outcome=outcome), found
 
-    async def _result(self, call: ToolCallPart) -> str:
+    async def _result(self, call: ToolCallPart) -> tuple[str, Found | None]:
         tool = self._tools.get(call.tool_name)
         if tool is None:
             raise ToolFailed(f"There is no tool {call.tool_name!r}, only {', '.join(self._tools)}.")
@@ -107,8 +127,10 @@ class Calls:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise
             raise ToolFailed("The tool gave up.") from error  # its own doing: nobody cancels the answer
+        if isinstance(result, Found):
+            return clean(result.text)[:_RESULT_CHARS], result
         content = result.return_value if isinstance(result, ToolReturn) else result
-        return clean(ToolReturnPart(call.tool_name, content).model_response_str())[:_RESULT_CHARS]
+        return clean(ToolReturnPart(call.tool_name, content).model_response_str())[:_RESULT_CHARS], None
 
 
 def _status(function: Callable[..., Any]) -> str:

@@ -6,8 +6,9 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from rekindle.assistants.abilities import Abilities
 from rekindle.assistants.answer import Answer, Spent
-from rekindle.assistants.assistant import Assistant, Event, Prompt, Said, Text, Usage
+from rekindle.assistants.assistant import Assistant, Errand, Event, Prompt, Said, Text, Usage
 from rekindle.assistants.context import clipped, compose
 from rekindle.errors import ConfigurationError, ModelError, ModelRefused, ModelUnreachable
 from rekindle.settings import Settings
@@ -31,6 +32,7 @@ class Assistants:
         self._outcomes: dict[str, ModelError | None] = {}
         self._loading = asyncio.Lock()
         self._unusable = False
+        self.abilities = Abilities()
 
     @property
     def model_name(self) -> str:
@@ -59,14 +61,16 @@ class Assistants:
             self._unusable = True
             raise
 
-    def answer(self, assistant: Assistant, prompt: Prompt) -> Answer:
+    def answer(self, assistant: Assistant, prompt: Prompt, errand: Errand | None = None) -> Answer:
         """The assistant's answer to `prompt`, event by event; the last is always Usage.
+
+        Without an errand, outside of a turn, it has its own tools and none of the house's.
 
         Raises ModelError, or a kind of it, while it is iterated, whatever the model or its server does; Usage
         comes before that too. For an answer given up in the middle, see `Answer.usage`.
         """
         name = assistant.model or self.model_name
-        return Answer(Spent(name), partial(self._answer, assistant, prompt))
+        return Answer(Spent(name), partial(self._answer, assistant, prompt, errand))
 
     async def complete(self, instructions: str, text: str, *, model: str | None = None) -> tuple[str, Usage]:
         """What a model makes of `text` under `instructions`, in one piece: for summaries and titles.
@@ -76,7 +80,7 @@ class Assistants:
         """
         room = self._settings.prompt_tokens
         prompt = Prompt((Said("user", clipped(text, room)),))
-        answer = self.answer(Assistant(instructions=instructions, model=model), prompt)
+        answer = self.answer(Assistant(instructions=instructions, model=model, abilities=()), prompt)
         pieces: list[str] = []
         length = 0
         async with aclosing(answer):
@@ -109,7 +113,9 @@ class Assistants:
                 await close(model)
             self._models.clear()
 
-    async def _answer(self, assistant: Assistant, prompt: Prompt, spent: Spent) -> AsyncGenerator[Event]:
+    async def _answer(
+        self, assistant: Assistant, prompt: Prompt, errand: Errand | None, spent: Spent
+    ) -> AsyncGenerator[Event]:
         model = await self._model(spent.model)
         from rekindle.assistants.asking import ask  # imported by now, in a thread
         from rekindle.assistants.models import CountedModel
@@ -118,8 +124,9 @@ class Assistants:
         context = compose(assistant.instructions, prompt, self._settings.prompt_tokens)
         key = self._settings.openai_api_key
         keys = (key.get_secret_value(),) if key else ()
+        tools = (*assistant.tools, *await self.abilities.of(assistant, errand))
         try:
-            async with aclosing(ask(counted, assistant, context, self._settings, keys)) as events:
+            async with aclosing(ask(counted, tools, errand, context, self._settings, keys)) as events:
                 async for event in events:
                     yield event
         except ModelError as error:

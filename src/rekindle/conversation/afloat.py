@@ -38,10 +38,14 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
-    """A turn that has ended and is not in the database; `said` is set when its message is not there either."""
+    """A turn that has ended and is not in the database; `said` is set when its message is not there either.
+
+    `reply` is what may be shown of it meanwhile.
+    """
 
     place: Place
     result: Result
+    reply: Message
     ended_at: datetime
     said: "SaidAfloat | None" = None
 
@@ -126,11 +130,27 @@ class Afloat:
         """Keep an ended turn until the database is back; the reply as it may be shown meanwhile."""
         now = datetime.now(UTC)
         said = self._said.pop(place.turn_id, None)
-        self._unwritten.append(Unwritten(place, result, now, said))
+        began = said.said_at if said else now
+        reply = result.as_message(
+            place, created_at=began, completed_at=now, metadata={**(result.notes or {}), "persisted": False}
+        )
+        self._unwritten.append(Unwritten(place, result, reply, now, said))
         self._since = self._since or time.monotonic()
         metrics.TURNS_UNWRITTEN.set(len(self._unwritten))
-        began = said.said_at if said else now
-        return result.as_message(place, created_at=began, completed_at=now, metadata={"persisted": False})
+        return reply
+
+    def reply(self, caller: Caller, turn_id: UUID) -> Message | None:
+        """The caller's reply that waits to be written, or None."""
+        return next(
+            (
+                turn.reply
+                for turn in self._unwritten
+                if turn.place.turn_id == turn_id
+                and turn.place.user_id == caller.user_id
+                and caller.may_enter(turn.place.session_id)
+            ),
+            None,
+        )
 
     def waits(self, session_id: UUID) -> bool:
         """Whether something of this session is still to be written."""

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from rekindle.ids import parse_uuid
 from rekindle.sessions.service import Message
 
-Kind = Literal["token", "status", "end", "restart", "resume"]
+Kind = Literal["token", "status", "source", "end", "restart", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class EventId:
 class Event:
     """One thing a reader is told.
 
-    `token`: the next `text` of the reply. `status`: what the assistant is doing. `end`: the turn is over; `reply` is
+    `token`: the next `text` of the reply. `status`: what the assistant is doing. `source`: where something
+    that it uses stands; the reply's metadata holds them all. `end`: the turn is over; `reply` is
     its row. `restart`: what was read so far belongs to an attempt that is gone; begin anew. `resume`: this server
     is stopping; come back with the last id. `id` is where a reader stands once it has had the event.
     """
@@ -46,6 +47,7 @@ class Event:
     id: EventId
     text: str = ""
     reply: Message | None = None
+    source: dict[str, Any] | None = None
 
 
 class Channel:
@@ -78,6 +80,10 @@ class Channel:
     def status(self, text: str) -> None:
         """The assistant is doing `text`."""
         self._publish("status", text)
+
+    def source(self, source: dict[str, Any]) -> None:
+        """The assistant uses something that stands there."""
+        self._publish("source", source=source)
 
     def end(self, reply: Message) -> None:
         """The turn is over."""
@@ -139,8 +145,10 @@ class Channel:
         text = "".join(piece.text for piece in pieces)[max(0, offset - start) :]
         return [Event("token", pieces[-1].id, text)]
 
-    def _publish(self, kind: Kind, text: str = "", reply: Message | None = None) -> None:
-        self._events.append(Event(kind, EventId(self.turn_id, self.attempt, self.length), text, reply))
+    def _publish(
+        self, kind: Kind, text: str = "", reply: Message | None = None, source: dict[str, Any] | None = None
+    ) -> None:
+        self._events.append(Event(kind, EventId(self.turn_id, self.attempt, self.length), text, reply, source))
         self._wake()
 
     def _wake(self) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import structlog
 
-from rekindle.assistants.assistant import Assistant, Prompt, Status, Text, ToolUsed
+from rekindle.assistants.assistant import Assistant, Errand, Prompt, Sourced, Status, Text, ToolUsed
 from rekindle.assistants.service import Assistants
 from rekindle.conversation.channel import Channel
+from rekindle.conversation.notes import Notes
 from rekindle.conversation.store import Place, Progress, Result
 from rekindle.errors import ModelCutShort, ModelTimedOut, RekindleError
 from rekindle.sessions.service import Status as MessageStatus
@@ -24,10 +25,11 @@ Stop = Literal["cancelled", "lost", "released"]
 class Run:
     """A running turn of this server. Its task is kept by the engine; leaving readers do not touch it."""
 
-    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt) -> None:
+    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt, errand: Errand | None = None) -> None:
         self.place = place
         self.assistant = assistant
         self.prompt = prompt
+        self.errand = errand
         self.channel = Channel(place.turn_id, place.attempt)
         self.task: asyncio.Task[None] | None = None
         self.stopped: Stop | None = None
@@ -69,7 +71,8 @@ class Run:
         """
         began = time.monotonic()
         tools: list[dict[str, Any]] = []
-        answer = assistants.answer(self.assistant, self.prompt)
+        notes = Notes()
+        answer = assistants.answer(self.assistant, self.prompt, self.errand)
         error: RekindleError | None = None
         status: MessageStatus = "complete"
         self.performing = True
@@ -96,6 +99,9 @@ class Run:
                             self.channel.status(text)
                         case ToolUsed():
                             tools.append(asdict(event))
+                        case Sourced():
+                            for source in notes.add(event):
+                                self.channel.source(source)
         except asyncio.CancelledError:
             if self.stopped is None:
                 raise  # the whole server is being torn down: the lease runs out and another takes over
@@ -124,4 +130,5 @@ class Run:
             tools_used=tools or None,
             error_code=error.code if error else None,
             error_message=error.detail if error else None,
+            notes=notes.as_json,
         )

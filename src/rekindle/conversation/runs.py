@@ -5,18 +5,21 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from rekindle import metrics
-from rekindle.assistants.assistant import Assistant, Prompt
+from rekindle.assistants.assistant import Assistant, Errand, Prompt
 from rekindle.assistants.service import Assistants
 from rekindle.conversation import store
 from rekindle.conversation.afloat import Afloat
 from rekindle.conversation.run import Run
 from rekindle.conversation.store import Place
 from rekindle.database import Database, DatabaseDown
+from rekindle.identity.service import Caller
 from rekindle.sessions.copies import Copies
 from rekindle.sessions.service import Message
 from rekindle.settings import Settings
@@ -39,12 +42,15 @@ class Runs:
         assistants: Assistants,
         settings: Settings,
         crew: Mapping[str, Assistant],
+        about: Callable[[Caller, UUID], Awaitable[dict[str, Any]]],
     ) -> None:
+        """`about`: the metadata of a caller's session, for tools that ask for it."""
         self._database = database
         self._copies = copies
         self._assistants = assistants
         self._settings = settings
         self._crew = crew
+        self._about = about
         self.afloat = Afloat(
             database, window=settings.window, turns=settings.afloat_turns, minutes=settings.afloat_minutes
         )
@@ -60,11 +66,15 @@ class Runs:
         """The run of a turn, if it is one of this server's."""
         return self._runs.get(turn_id)
 
-    def start(self, place: Place, assistant: str, prompt: Prompt) -> None:
+    def start(self, place: Place, assistant: str, prompt: Prompt, caller: Caller | None = None) -> None:
         """Run a turn that has begun, with the assistant of this name."""
         self.afloat.remember(place, assistant, prompt)
         # A session may outlive the assistant it began with; the server's first one goes on with it.
-        run = Run(place, self._crew.get(assistant) or next(iter(self._crew.values())), prompt)
+        chosen = self._crew.get(assistant) or next(iter(self._crew.values()))
+        # Whoever began a turn that is taken over is not here to ask: its tools see what the session itself opens.
+        caller = caller or Caller(place.user_id, "claimed", place.session_id)
+        errand = Errand(caller, place.session_id, chosen.name, partial(self._about, caller, place.session_id))
+        run = Run(place, chosen, prompt, errand)
         self._runs[place.turn_id] = run
         metrics.TURNS_RUNNING.inc()
         run.task = asyncio.create_task(self._perform(run), name=f"turn {place.turn_id}")

@@ -16,6 +16,7 @@ from rekindle.database import Database, DatabaseDown
 from rekindle.errors import (
     InvalidRequest,
     KeyReused,
+    NotReplaceable,
     NotRetryable,
     SessionBusy,
     SessionEnded,
@@ -79,11 +80,15 @@ class Conversation:
         metadata: dict[str, Any] | None = None,
         on_busy: OnBusy = "reject",
         reopen: bool = False,
+        replaces: UUID | None = None,
     ) -> Turn:
         """Store the message and begin its reply, in one round trip; the same `key` gives the same turn.
 
-        Raises `SessionNotFound`, `SessionEnded` (unless `reopen`), `KeyReused`, `SessionBusy` (at once, or with
-        `on_busy="wait"` or `"interrupt"` when the running turn does not end in time), `QuotaExceeded`,
+        With `replaces`, the id of the session's newest question or of its turn, that question is asked anew: it and
+        its answer stay in the history, marked, and are in no window, summary or search any more.
+
+        Raises `SessionNotFound`, `SessionEnded` (unless `reopen`), `KeyReused`, `NotReplaceable`, `SessionBusy` (at
+        once, or with `on_busy="wait"` or `"interrupt"` when the running turn does not end in time), `QuotaExceeded`,
         `Unavailable`.
         """
         if self._runs.draining:
@@ -112,9 +117,12 @@ class Conversation:
                         server=self._runs.server,
                         lease=self._runs.lease,
                         reopen=reopen,
+                        replaces=replaces,
                         limits=self._limits,
                     )
             except DatabaseDown:
+                if replaces:
+                    raise  # what is to be replaced cannot be marked
                 if run := self._runs.of_session(session_id):
                     begun = store.Begun("busy", run.place.turn_id, run.place.attempt)
                 else:
@@ -127,12 +135,14 @@ class Conversation:
                         text=text,
                         metadata=metadata or {},
                     )
-            if begun.place:
+            if begun.place and replaces:
+                await self._copies.forget(session_id)  # a copy has the replaced as they were
+            elif begun.place:
                 self._copies.said(begun.place.turn_id, message_id, text, metadata or {})
             if begun.outcome == "missing":
                 await self._sessions.get(caller, session_id)  # tells which is gone: the session, or its user
             if begun.outcome != "busy":
-                return self._started(begun)
+                return self._started(begun, caller)
             assert begun.turn_id is not None
             if on_busy == "reject" or asyncio.get_running_loop().time() >= deadline or self._runs.draining:
                 raise SessionBusy(turn_id=str(begun.turn_id))
@@ -157,7 +167,7 @@ class Conversation:
             )
         if begun.outcome == "busy":
             raise SessionBusy(turn_id=str(turn_id))
-        return self._started(begun)
+        return self._started(begun, caller)
 
     async def cancel(self, caller: Caller, turn_id: UUID) -> Message:
         """Stop a running turn, on whichever server it runs; one that has ended stays as it is."""
@@ -213,7 +223,8 @@ class Conversation:
                     if run.stopped == "released":
                         return
                     continue  # the turn was lost to another server: read on from its row
-                reply = await self._sessions.messages.reply(caller, turn_id)
+                reply = self._runs.afloat.reply(caller, turn_id)
+                reply = reply or await self._sessions.messages.reply(caller, turn_id)
                 ended = reply.status != "running"
                 if attempt and (attempt != reply.attempt or (ended and offset > len(reply.content))):
                     offset = 0
@@ -275,7 +286,7 @@ class Conversation:
         opens = caller.level == "verified" or (caller.level == "claimed" and self._settings.identity_rule == "claimed")
         return self._settings.recall_summaries if opens else 0
 
-    def _started(self, begun: store.Begun) -> Turn:
+    def _started(self, begun: store.Begun, caller: Caller) -> Turn:
         match begun.outcome:
             case "missing":
                 raise SessionNotFound
@@ -285,6 +296,8 @@ class Conversation:
                 raise KeyReused
             case "not_retryable":
                 raise NotRetryable
+            case "not_replaceable":
+                raise NotReplaceable
             case "quota_user":
                 raise quotas.exceeded("user")
             case "quota_total":
@@ -292,7 +305,7 @@ class Conversation:
         if begun.turn_id is None or begun.attempt is None:
             raise TurnNotFound
         if begun.place and begun.prompt:
-            self._runs.start(begun.place, begun.assistant, begun.prompt)
+            self._runs.start(begun.place, begun.assistant, begun.prompt, caller)
         return Turn(begun.turn_id, begun.attempt, replayed=begun.outcome == "replayed")
 
     async def _wait_a_little(self, turn_id: UUID, deadline: float) -> None:

@@ -13,7 +13,16 @@ from rekindle.database import Connection
 from rekindle.sessions.service import Message, Status
 
 Outcome = Literal[
-    "begun", "replayed", "key_reused", "busy", "ended", "missing", "not_retryable", "quota_user", "quota_total"
+    "begun",
+    "replayed",
+    "key_reused",
+    "busy",
+    "ended",
+    "missing",
+    "not_retryable",
+    "not_replaceable",
+    "quota_user",
+    "quota_total",
 ]
 
 
@@ -66,6 +75,10 @@ class Result:
     tools_used: list[dict[str, Any]] | None = None
     error_code: str | None = None
     error_message: str | None = None
+    notes: dict[str, Any] | None = None
+    """What tools leave in the reply's metadata: `sources`, and notes of their own."""
+    context_used: list[dict[str, Any]] | None = None
+    """What of the past the model was given, by its sources; None: what the begin noted."""
 
     def as_message(
         self,
@@ -94,7 +107,7 @@ class Result:
             tokens_estimated=self.tokens_estimated,
             processing_time_ms=self.milliseconds,
             tools_used=self.tools_used,
-            context_used=context_used,
+            context_used=self.context_used if context_used is None else context_used,
             error_code=self.error_code,
             error_message=self.error_message,
             metadata=metadata,
@@ -113,7 +126,10 @@ def _prompt(recent: list[list[Any]], recalled: list[list[Any]], text: str | None
     window = [Said(role, content) for role, content in recent]
     if text is not None:
         window.append(Said("user", text))
-    past = [Recalled(UUID(session), datetime.fromisoformat(date), summary) for session, date, summary in recalled]
+    past = [
+        Recalled(UUID(session), datetime.fromisoformat(date), summary, kind, through)
+        for kind, session, date, summary, through in recalled
+    ]
     return Prompt(tuple(window), tuple(past))
 
 
@@ -132,13 +148,14 @@ async def begin_turn(
     server: str,
     lease: timedelta,
     reopen: bool,
+    replaces: UUID | None = None,
     limits: dict[str, Any] | None = None,
 ) -> Begun:
     """Begin a turn; with `limits` (see `usage.quotas`) it is reserved first, and refused where a quota is used up."""
     cursor = await connection.execute(
-        "SELECT * FROM begin_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "SELECT * FROM begin_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         if limits is None
-        else "SELECT * FROM begin_turn_within(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        else "SELECT * FROM begin_turn_within(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             *_given(limits),
             user_id,
@@ -153,6 +170,7 @@ async def begin_turn(
             server,
             lease,
             reopen,
+            replaces,
         ),
     )
     row = await cursor.fetchone()
@@ -226,7 +244,7 @@ def _columns(progress: Sequence[Progress]) -> tuple[list[UUID], list[int], list[
 async def finish_turn(connection: Connection, place: Place, result: Result) -> Message | None:
     """The finished reply; None when the turn was lost to another attempt: nothing is written then."""
     cursor = await connection.execute(
-        "SELECT * FROM finish_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "SELECT * FROM finish_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (place.user_id, place.session_id, place.seq, place.attempt, *_outcome(result)),
     )
     row = await cursor.fetchone()
@@ -255,7 +273,7 @@ async def store_turn(
 ) -> bool:
     """Write a whole turn that was run while the database was away; False when its session is gone."""
     cursor = await connection.execute(
-        "SELECT store_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS written",
+        f"SELECT store_turn({', '.join(['%s'] * 21)}) AS written",
         (
             place.user_id,
             place.session_id,
@@ -285,6 +303,8 @@ def _outcome(result: Result) -> tuple[Any, ...]:
         Jsonb(result.tools_used) if result.tools_used else None,
         result.error_code,
         result.error_message,
+        Jsonb(result.notes) if result.notes else None,
+        None if result.context_used is None else Jsonb(result.context_used),
     )
 
 

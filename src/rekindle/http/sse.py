@@ -98,6 +98,7 @@ class UiMessageStream:
     def __init__(self) -> None:
         self._started = False
         self._open_text: str | None = None
+        self._sourced: set[str] = set()
 
     def __call__(self, event: Event) -> Iterator[bytes]:
         """The frames of one event."""
@@ -108,6 +109,8 @@ class UiMessageStream:
         match event.kind:
             case "status":
                 yield frame({"type": "data-status", "data": {"text": event.text}, "transient": True}, here)
+            case "source":
+                yield from self._source(event.source or {}, here)
             case "token":
                 if self._open_text is None:
                     self._open_text = turn
@@ -115,6 +118,7 @@ class UiMessageStream:
                 yield frame({"type": "text-delta", "id": turn, "delta": event.text}, here)
             case "restart":
                 yield from self._close_text()
+                self._sourced.clear()
                 yield frame({"type": "data-restart", "data": {"attempt": event.id.attempt}}, here)
             case "resume":
                 yield from self._close_text()
@@ -131,6 +135,18 @@ class UiMessageStream:
         yield frame({"type": "error", "errorText": error.detail})
         yield b"data: [DONE]\n\n"
 
+    def _source(self, source: dict[str, Any], here: str | None = None) -> Iterator[bytes]:
+        number, title = str(source.get("id", "")), str(source.get("title", ""))
+        if number in self._sourced:
+            return
+        self._sourced.add(number)
+        if url := source.get("url"):
+            yield frame({"type": "source-url", "sourceId": number, "url": url, "title": title}, here)
+        else:
+            yield frame(
+                {"type": "source-document", "sourceId": number, "mediaType": "text/plain", "title": title}, here
+            )
+
     def _close_text(self) -> Iterator[bytes]:
         if self._open_text is not None:
             yield frame({"type": "text-end", "id": self._open_text})
@@ -139,9 +155,14 @@ class UiMessageStream:
     def _end(self, event: Event, here: str) -> Iterator[bytes]:
         reply = event.reply
         assert reply is not None
+        notes = reply.metadata or {}
+        for source in notes.get("sources", ()):  # those that were found before this reader came
+            yield from self._source(source)
         metadata = {
+            **{key: notes[key] for key in notes if key != "attempts"},
             "status": reply.status,
             "seq": reply.seq,
+            "persisted": reply.persisted,
             "session_id": str(reply.session_id),
             "usage": {
                 "model": reply.model,
@@ -149,6 +170,7 @@ class UiMessageStream:
                 "output_tokens": reply.output_tokens,
                 "estimated": reply.tokens_estimated,
             },
+            "tools_used": reply.tools_used or [],
         }
         match reply.status:
             case "complete":

@@ -1,12 +1,11 @@
 """Sessions: start, find, list, rename, end, delete; check-in of a visitor."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from rekindle.database import Database
+from rekindle.database import Database, DatabaseDown
 from rekindle.errors import Forbidden, SessionNotFound
 from rekindle.identity.service import Caller, Identity, clean_email
 from rekindle.ids import parse_uuid, uuid7
@@ -15,13 +14,12 @@ from rekindle.sessions.copies import Copies
 from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.service import Interactions
 from rekindle.sessions.doors.store import Interaction
+from rekindle.sessions.known import Known
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
 from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
 
 __all__ = ["CheckIn", "Interaction", "Message", "Role", "Session", "Sessions", "Status"]
-
-KNOWN_CAPABILITIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,11 @@ class Sessions:
         self._identity = identity
         self._assistant = assistant
         self._rule = rule
-        self._capabilities: OrderedDict[UUID, Caller] = OrderedDict()
-        identity.revocations.when_gone(self._forget)
+        self._capabilities: Known[UUID, Caller] = Known()
+        self._threads: Known[tuple[UUID, str], UUID] = Known()
+        self._current: Known[UUID, Session] = Known()
+        for known in (self._capabilities, self._threads, self._current):
+            identity.revocations.when_gone(known.forget_user)
 
     async def check_in(self, *, name: str | None, email: str | None, phone: str | None) -> CheckIn:
         """Recognise a visitor by e-mail address and start a session for them; without one they are anonymous."""
@@ -76,19 +77,16 @@ class Sessions:
         capability = parse_uuid(cookie_sid)
         if capability is None:
             raise SessionNotFound
-        if caller := self._capabilities.get(capability):
-            self._capabilities.move_to_end(capability)
+        if caller := self._capabilities.find(capability):
             return caller
         async with self._database.system() as connection:
             session = await store.find_session_by_sid(connection, str(capability))
         if session is None:
             raise SessionNotFound
-        # What a capability opens changes only when its visitor becomes somebody else, which is told (`_forget`), and a
-        # deleted session is missed by its row, so it may be remembered: it spares each turn of this door a round trip.
+        # What a capability opens changes only when its visitor becomes somebody else, which is told (`when_gone`), and
+        # a deleted session is missed by its row, so it may be remembered: it spares this door's turns a round trip.
         caller = Caller(session.user_id, "claimed", session.id)
-        self._capabilities[capability] = caller
-        if len(self._capabilities) > KNOWN_CAPABILITIES:
-            self._capabilities.popitem(last=False)
+        self._capabilities.keep(capability, caller.user_id, caller)
         return caller
 
     async def start(
@@ -114,14 +112,24 @@ class Sessions:
         return self._found(session, caller)
 
     async def current_or_start(self, caller: Caller) -> Session:
-        """The same, started if there is none: one only, however many ask at once."""
+        """The same, started if there is none: one only, however many ask at once.
+
+        While the database is away, the one that was current when it was last asked.
+        """
         self._check_whole(caller)
-        async with self._database.transaction(caller.user_id) as connection:
-            session = await store.find_current_session(connection, caller.user_id)
-            session = session or await store.find_current_session(connection, caller.user_id, alone=True)
-            return session or await store.insert_session(
-                connection, uuid7(), caller.user_id, self._assistant, lasting=True
-            )
+        try:
+            async with self._database.transaction(caller.user_id) as connection:
+                session = await store.find_current_session(connection, caller.user_id)
+                session = session or await store.find_current_session(connection, caller.user_id, alone=True)
+                session = session or await store.insert_session(
+                    connection, uuid7(), caller.user_id, self._assistant, lasting=True
+                )
+        except DatabaseDown:
+            if known := self._current.find(caller.user_id):
+                return known
+            raise
+        self._current.keep(caller.user_id, caller.user_id, session)
+        return session
 
     async def adopt(self, session_id: UUID, user_id: UUID | None, metadata: dict[str, Any]) -> bool:
         """A session under an id its host chose, of this user or of a new anonymous one; False when it is taken."""
@@ -136,12 +144,19 @@ class Sessions:
             raise SessionNotFound
         return Caller(session.user_id, "claimed")
 
-    async def thread(self, caller: Caller, name: str) -> Session:
-        """The caller's one session under this name, started if there is none; raises `Forbidden` as `start` does."""
+    async def thread(self, caller: Caller, name: str, *, anew: bool = False) -> UUID:
+        """The id of the caller's one session under this name, started if there is none.
+
+        It is remembered, and may have been deleted since: who finds it gone asks `anew`. Raises `Forbidden` as
+        `start` does.
+        """
         self._check_whole(caller)
-        async with self._database.transaction(caller.user_id) as connection:
-            session = await store.find_session_by_thread(connection, caller.user_id, name)
-        return session or await self._start(caller.user_id, thread=name)
+        known = None if anew else self._threads.find((caller.user_id, name))
+        if known:
+            return known
+        session = await self.find_thread(caller, name) or await self._start(caller.user_id, thread=name)
+        self._threads.keep((caller.user_id, name), caller.user_id, session.id)
+        return session.id
 
     async def find_thread(self, caller: Caller, name: str) -> Session | None:
         """The caller's one session under this name, or None; raises `Forbidden` as `start` does."""
@@ -153,6 +168,10 @@ class Sessions:
         """One session of the caller's; raises `SessionNotFound`."""
         async with self._database.transaction(caller.user_id) as connection:
             return self._found(await store.find_session(connection, session_id), caller)
+
+    async def about(self, caller: Caller, session_id: UUID) -> dict[str, Any]:
+        """A session's metadata."""
+        return (await self.get(caller, session_id)).metadata
 
     async def recent(
         self,
@@ -276,11 +295,7 @@ class Sessions:
     def forget(self, cookie_sid: str) -> None:
         """Look a capability up anew when it is next used."""
         if capability := parse_uuid(cookie_sid):
-            self._capabilities.pop(capability, None)
-
-    def _forget(self, user_id: UUID) -> None:
-        for capability in [key for key, caller in self._capabilities.items() if caller.user_id == user_id]:
-            del self._capabilities[capability]
+            self._capabilities.forget(capability)
 
     @staticmethod
     def _check(caller: Caller, session_id: UUID) -> None:

@@ -5,23 +5,58 @@ from rekindle.migrations import run
 revision = "0002"
 down_revision = "0001"
 
+SUMMARIES = """
+-- Of what a reply used, the summaries it began with: what was near to one message is not the next one's.
+CREATE FUNCTION kept_references(p_used jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_agg(used.reference ORDER BY used.place), '[]')
+    FROM jsonb_array_elements(p_used) WITH ORDINALITY AS used (reference, place)
+    WHERE used.reference ->> 'kind' = 'summary' AND NOT used.reference ? 'nearest'
+$$;
+
+CREATE FUNCTION recalled_summaries(p_references jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_array('summary', s.session_id, past.started_at, s.summary, NULL)
+                              ORDER BY s.session_id DESC), '[]')
+    FROM jsonb_array_elements(kept_references(p_references)) AS reference
+    JOIN session_summaries s ON s.session_id = (reference ->> 'session_id')::uuid
+    JOIN sessions past ON past.id = s.session_id
+$$;
+"""
+
 CONTEXT = """
--- What the model is given of a session before message `p_before`: the window, and the past the session began with.
+-- What the model is given of a session before message `p_before`: the window, the summaries that are referred to, and
+-- the summary of what left the window.
 CREATE FUNCTION turn_context(
     p_session uuid, p_before integer, p_window integer, p_references jsonb,
     OUT recent jsonb, OUT recalled jsonb
 ) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    replaced bigint;
+    first integer := p_before - p_window;
+    earlier record;
 BEGIN
-    SELECT coalesce(jsonb_agg(jsonb_build_array(w.role, w.content) ORDER BY w.seq), '[]') INTO recent
+    SELECT * INTO earlier FROM rolling_summaries r WHERE r.session_id = p_session ORDER BY r.version DESC LIMIT 1;
+    IF FOUND THEN  -- what has left since the summary was written is still shown, up to half a window of it
+        first := greatest(least(first, earlier.through_seq + 1), first - p_window / 2);
+    END IF;
+    SELECT coalesce(jsonb_agg(jsonb_build_array(w.role, w.content) ORDER BY w.seq) FILTER (WHERE NOT w.replaced), '[]'),
+        count(*) FILTER (WHERE w.replaced)
+    INTO recent, replaced
     -- A range, not a LIMIT: seqs have no gap, and so no plan can read more of a long session than the window.
-    FROM (SELECT m.seq, m.role, m.content FROM messages m
-          WHERE m.session_id = p_session AND m.seq BETWEEN p_before - p_window AND p_before - 1) w
-    WHERE w.content <> '""';
-    SELECT coalesce(jsonb_agg(jsonb_build_array(s.session_id, past.started_at, s.summary)
-                              ORDER BY s.session_id DESC), '[]') INTO recalled
-    FROM jsonb_array_elements(coalesce(p_references, '[]')) AS reference
-    JOIN session_summaries s ON s.session_id = (reference ->> 'session_id')::uuid
-    JOIN sessions past ON past.id = s.session_id;
+    FROM (SELECT m.seq, m.role, m.content, m.metadata ? 'replaced_by' AS replaced FROM messages m
+          WHERE m.session_id = p_session AND m.seq BETWEEN first AND p_before - 1) w
+    WHERE w.content <> '""' OR w.replaced;
+    IF replaced > 0 THEN  -- what was said in their stead is to be as much; and a range still says where it ends
+        SELECT coalesce(jsonb_agg(jsonb_build_array(w.role, w.content) ORDER BY w.seq), '[]') INTO recent
+        FROM (SELECT m.seq, m.role, m.content FROM messages m
+              WHERE m.session_id = p_session AND m.seq BETWEEN p_before - 5 * p_window AND p_before - 1
+                AND NOT m.metadata ? 'replaced_by' ORDER BY m.seq DESC LIMIT p_window) w
+        WHERE w.content <> '""';
+    END IF;
+    recalled := recalled_summaries(p_references);
+    IF earlier.session_id IS NOT NULL THEN
+        recalled := recalled || jsonb_build_array(jsonb_build_array(
+            'earlier', p_session, earlier.created_at, earlier.summary, earlier.through_seq));
+    END IF;
 END $$;
 """
 
@@ -29,7 +64,7 @@ BEGIN = """
 -- One call, so one round trip; PL/pgSQL, so that each statement sees what was committed while it waited for the lock.
 CREATE FUNCTION begin_turn(
     p_user uuid, p_session uuid, p_message uuid, p_turn uuid, p_key text, p_text text, p_metadata jsonb,
-    p_window integer, p_recall integer, p_server text, p_lease interval, p_reopen boolean,
+    p_window integer, p_recall integer, p_server text, p_lease interval, p_reopen boolean, p_replaces uuid,
     OUT outcome text, OUT turn_id uuid, OUT turn_attempt integer, OUT turn_seq integer, OUT assistant_name text,
     OUT recent jsonb, OUT recalled jsonb
 ) LANGUAGE plpgsql AS $$
@@ -79,15 +114,32 @@ BEGIN
         END IF;
     END IF;
 
+    IF p_replaces IS NOT NULL THEN
+        -- The newest question, by its own id or its turn's, is asked anew: it and its answer stay, marked.
+        UPDATE messages m SET metadata = m.metadata || jsonb_build_object('replaced_by', p_turn)
+        WHERE m.session_id = p_session AND m.seq BETWEEN session.last_seq - 1 AND session.last_seq
+          AND previous.role = 'assistant' AND EXISTS (
+            SELECT FROM messages q WHERE q.session_id = p_session AND q.seq = session.last_seq - 1 AND q.role = 'user'
+              AND p_replaces IN (q.id, previous.id));
+        IF NOT FOUND THEN
+            outcome := 'not_replaceable';
+            RETURN;
+        END IF;
+        IF session.last_seq = 2 AND session.titled_at IS NULL THEN
+            session.title := NULL;
+        END IF;
+        DELETE FROM recall_blocks b WHERE b.session_id = p_session AND b.through_seq >= session.last_seq - 1;
+    END IF;
+
     IF p_recall > 0 THEN
-        IF session.last_seq = 0 THEN
-            SELECT jsonb_agg(jsonb_build_object('kind', 'summary', 'session_id', s.session_id)
-                             ORDER BY s.session_id DESC) INTO sources
+        IF previous.context_used IS NOT NULL THEN
+            sources := kept_references(previous.context_used);
+        ELSE  -- the first turn for which the past is open
+            SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'summary', 'session_id', s.session_id)
+                                      ORDER BY s.session_id DESC), '[]') INTO sources
             FROM (SELECT r.session_id FROM session_summaries r
                   WHERE r.user_id = p_user AND r.session_id <> p_session
                   ORDER BY r.session_id DESC LIMIT p_recall) s;
-        ELSE
-            SELECT m.context_used INTO sources FROM messages m WHERE m.session_id = p_session AND m.seq = 2;
         END IF;
     END IF;
 
@@ -101,7 +153,7 @@ BEGIN
            (p_session, turn_seq, p_turn, p_user, 'assistant', '""', 'running', moment, NULL,
             NULL, '{}', p_server, moment + p_lease, sources);
     UPDATE sessions SET last_seq = turn_seq, last_seen_at = moment, ended_at = NULL,
-        title = coalesce(title, left(regexp_replace(btrim(p_text), '\\s+', ' ', 'g'), 80))
+        title = coalesce(session.title, left(regexp_replace(btrim(p_text), '\\s+', ' ', 'g'), 80))
     WHERE id = p_session;
     SELECT c.recent, c.recalled INTO recent, recalled
     FROM turn_context(p_session, turn_seq - 1, p_window, sources) c;
@@ -141,7 +193,8 @@ BEGIN
             lease_until = clock_timestamp() + p_lease, cancel_requested = false, completed_at = NULL,
             error_code = NULL, error_message = NULL, tools_used = NULL, model = NULL, input_tokens = NULL,
             output_tokens = NULL, tokens_estimated = NULL, processing_time_ms = NULL,
-            metadata = jsonb_set(m.metadata, '{attempts}', (
+            -- What the attempt's tools noted goes with it.
+            metadata = jsonb_build_object('attempts', (
                 SELECT jsonb_agg(kept.attempt ORDER BY kept.nr) FROM (
                     SELECT * FROM jsonb_array_elements(coalesce(m.metadata -> 'attempts', '[]') || jsonb_build_object(
                         'attempt', m.attempt, 'status', m.status, 'content', m.content, 'error_code', m.error_code,
@@ -150,8 +203,7 @@ BEGIN
         WHERE m.id = p_turn AND m.role = 'assistant';
         UPDATE sessions s SET last_seen_at = clock_timestamp() WHERE s.id = session.id;
         SELECT c.recent, c.recalled INTO recent, recalled
-        FROM turn_context(session.id, reply.seq, p_window, (
-            SELECT m.context_used FROM messages m WHERE m.session_id = session.id AND m.seq = 2)) c;
+        FROM turn_context(session.id, reply.seq, p_window, reply.context_used) c;
         outcome := 'begun';
     END IF;
 END $$;
@@ -178,7 +230,7 @@ END $$;
 CREATE FUNCTION finish_turn(
     p_user uuid, p_session uuid, p_seq integer, p_attempt integer, p_status text, p_text text, p_model text,
     p_input integer, p_output integer, p_estimated boolean, p_milliseconds integer, p_tools jsonb,
-    p_error_code text, p_error_message text
+    p_error_code text, p_error_message text, p_notes jsonb, p_context jsonb
 ) RETURNS TABLE (began timestamptz, ended timestamptz, sources jsonb, notes jsonb) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM become_user(p_user);
@@ -186,7 +238,8 @@ BEGIN
     SET status = p_status, content = to_jsonb(p_text), completed_at = clock_timestamp(), lease_until = NULL,
         model = p_model, input_tokens = p_input, output_tokens = p_output, tokens_estimated = p_estimated,
         processing_time_ms = p_milliseconds, tools_used = p_tools, error_code = p_error_code,
-        error_message = p_error_message
+        error_message = p_error_message, context_used = coalesce(p_context, m.context_used),
+        metadata = CASE WHEN p_notes IS NULL THEN m.metadata ELSE m.metadata || p_notes END
     WHERE m.session_id = p_session AND m.seq = p_seq AND m.attempt = p_attempt AND m.status = 'running'
     RETURNING m.created_at, m.completed_at, m.context_used, m.metadata INTO began, ended, sources, notes;
     IF NOT FOUND THEN
@@ -200,7 +253,7 @@ CREATE FUNCTION store_turn(
     p_user uuid, p_session uuid, p_message uuid, p_turn uuid, p_key text, p_text text, p_metadata jsonb,
     p_said_at timestamptz, p_ended_at timestamptz, p_status text, p_reply text, p_model text, p_input integer,
     p_output integer, p_estimated boolean, p_milliseconds integer, p_tools jsonb, p_error_code text,
-    p_error_message text
+    p_error_message text, p_notes jsonb, p_context jsonb
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     session sessions;
@@ -227,7 +280,7 @@ BEGIN
     UPDATE sessions SET last_seq = session.last_seq + 2, last_seen_at = greatest(last_seen_at, p_ended_at)
     WHERE id = p_session;
     PERFORM finish_turn(p_user, p_session, session.last_seq + 2, 1, p_status, p_reply, p_model, p_input, p_output,
-                        p_estimated, p_milliseconds, p_tools, p_error_code, p_error_message);
+                        p_estimated, p_milliseconds, p_tools, p_error_code, p_error_message, p_notes, p_context);
     UPDATE messages m SET completed_at = p_ended_at WHERE m.session_id = p_session AND m.seq = session.last_seq + 2;
     RETURN true;
 END $$;
@@ -279,14 +332,13 @@ BEGIN
     SELECT t.id, t.user_id, t.session_id, t.seq, t.attempt, t.status, s.assistant, c.recent, c.recalled
     FROM taken t
     JOIN sessions s ON s.id = t.session_id
-    CROSS JOIN LATERAL turn_context(t.session_id, t.seq, p_window, (
-        SELECT m.context_used FROM messages m WHERE m.session_id = t.session_id AND m.seq = 2)) c;
+    CROSS JOIN LATERAL turn_context(t.session_id, t.seq, p_window, t.context_used) c;
 END $$;
 """
 
 
 def upgrade() -> None:
-    for part in (CONTEXT, BEGIN, RUNNING):
+    for part in (SUMMARIES, CONTEXT, BEGIN, RUNNING):
         run(part)
 
 
@@ -294,6 +346,6 @@ def downgrade() -> None:
     run(
         """
         DROP FUNCTION take_over_turns, release_turns, store_turn, finish_turn, checkpoint_turns, retry_turn, begin_turn;
-        DROP FUNCTION turn_context;
+        DROP FUNCTION turn_context, recalled_summaries, kept_references;
         """
     )

@@ -1,0 +1,56 @@
+"""Abilities: the tools that the house makes, which every assistant that names them may use."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from rekindle.assistants.assistant import ABILITIES, Assistant, Errand
+
+log = structlog.get_logger()
+
+Tool = Callable[..., Any]
+"""Its first parameter is the turn's `Errand`; the others are the model's, who is told of them as of any tool's."""
+When = Callable[[Errand], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ability:
+    tool: Tool
+    when: When | None
+
+
+class Abilities:
+    """What the house can do for a turn, by name."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Ability] = {}
+
+    def teach(self, tool: Tool, *, when: When | None = None) -> None:
+        """Add an ability, called as `tool` is; it is offered in a turn only where `when` says so.
+
+        `when` is asked in every turn of an assistant that has the ability: it should know without asking the database.
+        """
+        name = tool.__name__
+        if name not in ABILITIES:
+            raise ValueError(f"{name!r} is not among ABILITIES.")
+        self._known[name] = _Ability(tool, when)
+
+    async def of(self, assistant: Assistant, errand: Errand | None) -> tuple[Tool, ...]:
+        """The abilities this assistant has in this turn; none outside of a turn."""
+        if errand is None:
+            return ()
+        own = {tool.__name__ for tool in assistant.tools}
+        chosen = [self._known[name] for name in assistant.abilities if name in self._known and name not in own]
+        return tuple([ability.tool for ability in chosen if await _offered(ability, errand)])
+
+
+async def _offered(ability: _Ability, errand: Errand) -> bool:
+    if ability.when is None:
+        return True
+    try:
+        return await ability.when(errand)
+    except Exception:  # a database that is away costs an answer this tool, not the answer
+        log.warning("ability_not_offered", ability=ability.tool.__name__, exc_info=True)
+        return False
