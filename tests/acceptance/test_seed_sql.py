@@ -316,9 +316,9 @@ async def turn(open_a_house: OpenHouse, caller: Caller) -> dict[str, Any]:
     house: House = await open_a_house(work=False)
     thread = f"user-{caller.user_id}"
     session = await house.sessions.thread(caller, thread)
-    turn = await house.conversation.say(caller, session.id, "My PS5 broke", metadata={"page": "home"})
+    turn = await house.conversation.say(caller, session, "My PS5 broke", metadata={"page": "home"})
     reply = await house.conversation.outcome(caller, turn.id)
-    return {"session": session.id, "turn": turn.id, "answer": reply.content, "thread": thread}
+    return {"session": session, "turn": turn.id, "answer": reply.content, "thread": thread}
 
 
 def rows(connection: psycopg.Connection[Any], query: str, *arguments: Any) -> list[tuple[Any, ...]]:

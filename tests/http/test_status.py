@@ -1,16 +1,12 @@
-"""The page of links, health, readiness and metrics, also with the database gone and with the model down."""
+"""The page of links, health, readiness and metrics, also with the model down."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
-from rekindle.embedded import EmbeddedPostgres
 from rekindle.testing import Refusal
-from tests.conftest import Asking, RunningServer, Serve
+from tests.conftest import Asking, RunningServer
 
 
 @pytest.fixture
@@ -53,42 +49,3 @@ def test_a_model_that_is_down_degrades_the_server_until_it_answers_again(asking:
     assert (ready.status_code, ready.json()["status"], ready.json()["model"]) == (200, "degraded", "down")
     user.post("/chat", json={"message": "Hello?"})
     assert user.get("/ready").json()["status"] == "ok"
-
-
-@pytest.fixture
-def fragile(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL that may be stopped."""
-    postgres = EmbeddedPostgres(tmp_path / "postgres")
-    yield postgres
-    postgres.stop(only_if_unused=False)
-
-
-def test_without_its_database_a_server_is_alive_and_not_ready_until_it_is_back(
-    serve: Serve, fragile: EmbeddedPostgres, email: str
-) -> None:
-    server = serve(REKINDLE_DATABASE_URL=fragile.start())
-    user = server.client(email)
-    session = user.post("/api/v1/sessions").json()["id"]
-    fragile.stop(only_if_unused=False)
-
-    began = time.monotonic()
-    ready = user.get("/ready")
-    assert time.monotonic() - began < 4
-    assert (ready.status_code, ready.json()["status"], ready.json()["database"]) == (503, "down", "down")
-    assert user.get("/health").status_code == 200
-    problem = user.get(f"/api/v1/sessions/{session}")
-    assert (problem.status_code, problem.json()["code"]) == (503, "database_down")
-    assert problem.headers["content-type"] == "application/problem+json"
-    assert int(problem.headers["retry-after"]) > 0
-
-    fragile.start()
-    until(lambda: user.get("/ready").status_code == 200)
-    assert user.get(f"/api/v1/sessions/{session}").status_code == 200
-
-
-def until(done: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)

@@ -92,6 +92,7 @@ def test_a_turn_streams_as_a_ui_message(asking: Asking, user: httpx.Client, sess
         "messageMetadata": {
             "status": "complete",
             "seq": 2,
+            "persisted": True,
             "session_id": session,
             "usage": {"model": "openai:test", "input_tokens": 20, "output_tokens": 4, "estimated": False},
         },

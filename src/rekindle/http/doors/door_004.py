@@ -26,10 +26,14 @@ class Chat(BaseModel):
 
 
 class ChatReply(BaseModel):
-    """The answer, and the thread it is in."""
+    """The answer, and the thread it is in.
+
+    `persisted` is there, and false, while the database is away: what was said is written when it is back.
+    """
 
     response: str
     thread_id: str
+    persisted: Literal[False] | None = None
 
 
 class HistoryMessage(BaseModel):
@@ -86,7 +90,8 @@ class ThreadEvents:
             case "end":
                 reply = event.reply
                 if reply and reply.status == "complete":
-                    yield frame({"type": "done", "thread_id": self._thread_id}, str(event.id))
+                    away = {} if reply.persisted else {"persisted": False}
+                    yield frame({"type": "done", "thread_id": self._thread_id, **away}, str(event.id))
                 elif reply:
                     what = reply.error_message or "The answer was stopped."
                     code = reply.error_code or reply.status
@@ -97,12 +102,15 @@ class ThreadEvents:
         yield frame({"type": "error", "content": error.detail, "code": error.code})
 
 
-@router.post("")
+@router.post("", response_model_exclude_unset=True)
 async def chat(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatReply:
     """Say something in one's thread and have the answer."""
     turn = await _say(house, caller, chat.message)
     reply = completed(await house.conversation.outcome(caller, turn.id))
-    return ChatReply(response=reply.content, thread_id=_thread(caller))
+    answer = ChatReply(response=reply.content, thread_id=_thread(caller))
+    if not reply.persisted:
+        answer.persisted = False
+    return answer
 
 
 @router.post("/stream", response_class=Response, responses={200: EVENTS})
@@ -150,12 +158,12 @@ async def statistics(house: HouseDep, caller: CallerDep) -> Statistics:
 
 async def _say(house: House, caller: Caller, message: str) -> Turn:
     house.conversation.check(message)
-    session = await house.sessions.thread(caller, _thread(caller))
+    session_id = await house.sessions.thread(caller, _thread(caller))
     try:
-        return await house.conversation.say(caller, session.id, message, on_busy="wait", reopen=True)
-    except SessionNotFound:  # the history was cleared in between: the thread begins anew
-        session = await house.sessions.thread(caller, _thread(caller))
-        return await house.conversation.say(caller, session.id, message, on_busy="wait", reopen=True)
+        return await house.conversation.say(caller, session_id, message, on_busy="wait", reopen=True)
+    except SessionNotFound:  # the history has been cleared: the thread begins anew
+        session_id = await house.sessions.thread(caller, _thread(caller), anew=True)
+        return await house.conversation.say(caller, session_id, message, on_busy="wait", reopen=True)
 
 
 def _thread(caller: Caller) -> str:
