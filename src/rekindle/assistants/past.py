@@ -12,8 +12,10 @@ from rekindle.memory.extract import excerpt
 from rekindle.memory.wordlists import COMMON_WORDS, STOP_WORDS
 from rekindle.memory.words import sentences, stem, words
 
-_HEAD = re.compile(r"^CONTEXT: This user has chatted before\b", re.MULTILINE)
-_RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[session [^\],]+, ([^\]]+)\])?\s*$")
+_HEAD = re.compile(r"^(?:CONTEXT: This user has chatted before|(EARLIER IN THIS SESSION))\b", re.MULTILINE)
+_TAIL = re.compile(r"Use this context|The numbered lines are quoted")
+_TITLES = (("**Previous", "summary"), ("**Said Before", "message"), ("**Known", "fact"))
+_RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[(?:session [^\],]+|profile),(?: messages? [^\],]+,)? ([^\]]+)\])?\s*$")
 _FRAME = re.compile(r"(?:The (user|assistant) (?:asked|said)|(A few words only)):((?: \"[^\"]*\")+)")
 _QUOTED = re.compile(r"\"([^\"]*)\"")
 
@@ -75,6 +77,8 @@ class Quote:
     by: str | None
     date: str | None = None
     """The date of its session as the context writes it; None for this session, empty where none is given."""
+    recalled: bool = False
+    """Given because it is near to the message, in meaning perhaps, without a word in common."""
 
     @property
     def question(self) -> bool:
@@ -84,42 +88,51 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One past session: its date, empty where none is given, and its quotes."""
+    """One line of the past: its date, empty where none is given, None for this session; its quotes; what it is.
 
-    date: str
+    That is a past session's `summary`, a `message`, a `fact`, or what was said `earlier` in this session.
+    """
+
+    date: str | None
     quotes: tuple[Quote, ...]
+    kind: str = "summary"
 
 
 def read_records(system: Iterable[str]) -> list[Record]:
-    """The recalled sessions in the system texts, as they stand there: newest first.
+    """What is recalled in the system texts, as it stands there: of the sessions the newest first.
 
-    They stand under "CONTEXT: This user has chatted before", one a numbered line, until "Use this context".
+    It stands under "CONTEXT: This user has chatted before" or "EARLIER IN THIS SESSION", one a numbered line; some
+    servers' templates make one text of several.
     """
-    found = []
-    for text in system:
-        if (head := _HEAD.search(text)) is None:
-            continue
-        numbered: list[str] = []
-        for line in text[head.end() : head.end() + 40_000].splitlines()[1:]:
-            if line.startswith("Use this context"):
-                break
-            if re.match(r"\d+\.\s", line):
-                numbered.append(line)
-            elif numbered and line.strip():
-                numbered[-1] += " " + line.strip()
-        found += [_record(line) for line in numbered]
-    return found
+    return [record for text in system for head in _HEAD.finditer(text) for record in _records(text, head)]
 
 
-def _record(line: str) -> Record:
+def _records(text: str, head: re.Match[str]) -> list[Record]:
+    numbered: list[tuple[str, str]] = []
+    kind = "earlier" if head[1] else "summary"
+    for line in text[head.end() : head.end() + 40_000].splitlines()[1:]:
+        if _TAIL.match(line):
+            break
+        if titled := next((titled for title, titled in _TITLES if line.startswith(title)), None):
+            kind = titled
+        elif re.match(r"\d+\.\s", line):
+            numbered.append((kind, line))
+        elif numbered and line.strip():
+            numbered[-1] = kind, f"{numbered[-1][1]} {line.strip()}"
+    return [_record(kind, line) for kind, line in numbered]
+
+
+def _record(kind: str, line: str) -> Record:
     match = _RECORD.match(line)
-    text, date = (match[1], match[2] or "") if match else (line, "")
+    text, written = (match[1], match[2] or "") if match else (line, "")
+    date = None if kind == "earlier" else written
     quotes = [
-        Quote(said, "assistant" if frame[1] == "assistant" else "user", date)
+        Quote(part, "assistant" if frame[1] == "assistant" else "user", date, recalled=kind == "message")
         for frame in _FRAME.finditer(text)
         for said in _QUOTED.findall(frame[3])
+        for part in (sentences(said) if kind == "message" else [said])
     ]
-    return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))))
+    return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))), kind)
 
 
 def said_here(window: Iterable[tuple[str, str]]) -> list[Quote]:

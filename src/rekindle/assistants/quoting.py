@@ -69,21 +69,23 @@ class Found:
 def answer(
     message: str, earlier: Sequence[tuple[str, str]], records: Sequence[Record], found: Sequence[Found] = ()
 ) -> str:
-    """The answer to a message, after the (role, text) pairs of this session and the records of others.
+    """The answer to a message, after the (role, text) pairs of this session and the records of what came before.
 
     `found` is what tools returned for it. Never empty.
     """
     opening = not any(role == "assistant" for role, _ in earlier)
-    here = said_here(earlier)[::-1]
-    past = [quote for record in records for quote in record.quotes]
+    here = [*said_here(earlier)[::-1], *(quote for record in records if record.date is None for quote in record.quotes)]
+    past = [quote for record in records if record.date is not None for quote in record.quotes]
+    sessions = [record for record in records if record.kind == "summary"]
     lines: list[str] = []
     welcomed: Quote | None = None
     if opening:
         lines.append(INTRODUCTION)
-        if records:
-            welcomed = next(iter(find(message, past, 1)), None) or _first(records)
-            lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, records[0].date)] if welcomed else [])]))
-    lines += _results(found) if found else _body(message, here, past, records, welcomed, opening)
+        if past:
+            welcomed = next(iter(find(message, past, 1)), None) or _first(sessions)
+            last = sessions[0].date if sessions else None
+            lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, last)] if welcomed else [])]))
+    lines += _results(found) if found else _body(message, here, past, sessions, welcomed, opening)
     if not lines:
         lines.append("All right.")
     return "\n\n".join(lines)
@@ -153,6 +155,8 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
     if answers:
         fresh = [quote for quote in answers[: 1 if personal else 2] if quote != welcomed]
         return [_attributed(quote) for quote in fresh]
+    if not fitting and personal:  # what has no word in common may still be near in meaning
+        fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
     nearest = [quote for quote in fitting[:1] if quote != welcomed]
     return [
         _nothing(question, beyond=welcomed is not None and welcomed in fitting),
@@ -241,7 +245,7 @@ def _attributed(quote: Quote, last: str | None = None) -> str:
     if quote.date is None:
         when = ""
     elif quote.date == last:
-        when = f"Last time ({last})" if last else "Last time"
+        when = f"Last time ({last})" if last else "Last time"  # an empty date: none is given
     else:
         when = f"On {quote.date}" if quote.date else "In an earlier session"
     if quote.by is None:
