@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +19,7 @@ import httpx2 as httpx
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from rekindle.embedded import EmbeddedPostgres
@@ -30,6 +28,7 @@ from rekindle.identity.service import Caller
 from rekindle.migrations import migrate
 from rekindle.settings import Settings
 from rekindle.testing import Asked, ModelServer, Reply
+from tests.forked import Forked
 from tests.redis_server import RedisServer
 
 SECRET = "a secret key that only the tests know, 32+"
@@ -46,25 +45,35 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop(only_if_unused=False)
 
 
+NewDatabase = Callable[[], str]
+
+
 @pytest.fixture(scope="session")
-def new_database(postgres: str) -> Callable[[], str]:
+def empty_database(postgres: str) -> NewDatabase:
     """Makes an empty database: how to connect to it."""
-
-    def make() -> str:
-        name = f"test_{uuid4().hex}"
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return make_conninfo(postgres, dbname=name)
-
-    return make
+    return lambda: make_database(postgres)
 
 
 @pytest.fixture(scope="session")
-def conninfo(new_database: Callable[[], str]) -> str:
-    """The migrated database that most tests share; each keeps to its own users."""
-    database = new_database()
-    migrate(database)
-    return database
+def new_database(postgres: str) -> NewDatabase:
+    """Makes a migrated database in which nothing is yet: how to connect to it."""
+    template = make_database(postgres)
+    migrate(template)
+    return lambda: make_database(postgres, template=conninfo_to_dict(template)["dbname"])
+
+
+def make_database(postgres: str, template: object = "template1") -> str:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(str(template))))
+    return make_conninfo(postgres, dbname=name)
+
+
+@pytest.fixture(scope="session")
+def conninfo(new_database: NewDatabase) -> str:
+    """The database that most tests share; each keeps to its own users."""
+    return new_database()
 
 
 @pytest.fixture
@@ -112,6 +121,8 @@ def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
         "secret_key": SecretStr(SECRET),
         "model": "offline",
         "titles": "phrases",
+        # Houses share a database: one would do the work that another test watches.
+        "jobs_in_server": False,
         "database_pool": 5,
         "grace_seconds": 1,
         **changes,
@@ -130,7 +141,7 @@ def model() -> Iterator[ModelServer]:
 class RunningServer:
     """A real `rekindle serve`."""
 
-    process: subprocess.Popen[str]
+    process: Forked
     url: str
     environment: dict[str, str]
     log: Path
@@ -271,15 +282,7 @@ def start_server(log: Path, *arguments: str, **variables: str) -> RunningServer:
     port = free_port()
     environment = clean_environment(**variables)
     began = time.monotonic()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rekindle", "serve", *arguments, "--port", str(port)],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=log.parent,
-        )
+    process = Forked(["serve", *arguments, "--port", str(port)], environment, log, log.parent)
     server = RunningServer(process, f"http://127.0.0.1:{port}", environment, log)
     while True:
         try:

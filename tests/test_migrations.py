@@ -88,9 +88,9 @@ def test_the_revisions_are_one_chain_in_the_order_of_their_files() -> None:
 
 
 async def test_up_down_and_up_again_keeps_everything_and_leaves_the_same_schema(
-    new_database: Callable[[], str], tmp_path: Path
+    empty_database: Callable[[], str], tmp_path: Path
 ) -> None:
-    conninfo = new_database()
+    conninfo = empty_database()
     assert migrate(conninfo)
     new = shape(conninfo)
     await talk(conninfo, tmp_path, "The blue door is where the key is kept.")
@@ -109,8 +109,10 @@ async def test_up_down_and_up_again_keeps_everything_and_leaves_the_same_schema(
     assert len(kept(conninfo)["messages"]) == 2 * len(before["messages"])
 
 
-async def test_every_single_step_down_and_up_keeps_everything(new_database: Callable[[], str], tmp_path: Path) -> None:
-    conninfo = new_database()
+async def test_every_single_step_down_and_up_keeps_everything(
+    empty_database: Callable[[], str], tmp_path: Path
+) -> None:
+    conninfo = empty_database()
     migrate(conninfo)
     await talk(conninfo, tmp_path, "Step by step.")
     before, new = kept(conninfo), shape(conninfo)
@@ -125,8 +127,8 @@ async def test_every_single_step_down_and_up_keeps_everything(new_database: Call
     assert shape(conninfo) == new
 
 
-def test_servers_that_start_at_once_migrate_once(new_database: Callable[[], str]) -> None:
-    conninfo = new_database()
+def test_servers_that_start_at_once_migrate_once(empty_database: Callable[[], str]) -> None:
+    conninfo = empty_database()
     program = "import sys; from rekindle.migrations import migrate; migrate(sys.argv[1])"
     starting = [
         subprocess.Popen(
@@ -150,8 +152,8 @@ def test_where_there_is_nothing_to_do_nothing_is_loaded_for_it(conninfo: str) ->
     assert json.loads(done.stdout) == [False, False, False]
 
 
-def test_a_database_that_a_newer_version_has_migrated_is_left_alone(new_database: Callable[[], str]) -> None:
-    conninfo = new_database()
+def test_a_database_that_a_newer_version_has_migrated_is_left_alone(empty_database: Callable[[], str]) -> None:
+    conninfo = empty_database()
     migrate(conninfo)
     before = shape(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:

@@ -16,19 +16,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from rekindle.migrations import migrate
 from tests.conftest import SECRET, clean_environment
 
-SECONDS = 20
+SECONDS = 60
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x01\x02\r]")
 
 
 @pytest.fixture(scope="session")
 def database(new_database: Callable[[], str]) -> str:
     """A migrated database of the commands' own: no server of other tests works in it."""
-    conninfo = new_database()
-    migrate(conninfo)
-    return conninfo
+    return new_database()
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ def test_a_data_folder_that_is_not_there_is_not_made(rekindle: Rekindle, tmp_pat
 
 
 @pytest.fixture
-def own_database(new_database: Callable[[], str]) -> Iterator[tuple[str, psycopg.Connection]]:
-    conninfo = new_database()
+def own_database(empty_database: Callable[[], str]) -> Iterator[tuple[str, psycopg.Connection]]:
+    conninfo = empty_database()
     with psycopg.connect(conninfo, autocommit=True) as connection:
         yield conninfo, connection
 

@@ -93,8 +93,13 @@ def shown(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
 
 
 def stored(asking: Asking) -> list[tuple[Any, ...]]:
-    """How much is stored, and how far it is."""
+    """How much is stored, and how far it is, once the jobs are done that earlier tests gave rise to."""
     with asking.server.database() as database:
+        waiting = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND scheduled_at IS NULL"
+        end = time.monotonic() + 20
+        while database.execute(waiting).fetchone() != (0,):
+            assert time.monotonic() < end, "The jobs are not done."
+            time.sleep(0.02)
         return database.execute(
             "SELECT (SELECT count(*) FROM users), count(*), count(ended_at), sum(last_seq), max(last_seen_at), "
             "md5(string_agg(coalesce(title, ''), '|' ORDER BY id)) FROM sessions"

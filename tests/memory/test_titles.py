@@ -54,6 +54,7 @@ async def test_a_session_is_named_after_its_first_exchange(
         openai_base_url=model.url,
         openai_api_key="sk-test",
         titles="model",
+        jobs_in_server=True,
         model_retries=0,
     )
     caller = Caller((await house.identity.recognise(email)).user.id, "verified")

@@ -54,6 +54,7 @@ async def test_only_what_is_idle_is_ended_and_only_what_was_said_in_is_summarise
     house = await open_a_house(
         database_url=SecretStr(new_database()),
         idle_minutes=30,
+        jobs_in_server=True,
         model="openai:test",
         openai_base_url=model.url,
         openai_api_key="sk-test",
