@@ -26,6 +26,7 @@ from rekindle.identity.tokens import keep_secret
 from rekindle.jobs import Jobs
 from rekindle.memory.embedder import Embedder, build_embedder, built_in
 from rekindle.memory.profile.service import Profile
+from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
 from rekindle.memory.service import Memory
 from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, SummaryWriter
@@ -143,6 +144,7 @@ def _assemble(
     titles = Titles(sessions, assistants.complete if by_model else None, seconds=settings.summary_seconds)
     recall = Recall(database, built_in(settings))
     profile = Profile(database, secret=secret, rule=settings.identity_rule)
+    assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
         recall,
@@ -150,6 +152,7 @@ def _assemble(
         sessions,
         idle_minutes=settings.idle_minutes,
         retention_days=settings.retention_days,
+        undo_minutes=settings.undo_minutes,
     )
     limits = RateLimits(settings.redis_url.get_secret_value() if settings.redis_url else None)
     often = read_limit(settings.address_limit, "REKINDLE_ADDRESS_LIMIT")

@@ -82,6 +82,11 @@ def _bound(tool: Callable[..., Any]) -> Callable[..., Any]:
         def bound(context: RunContext[Errand], *args: Any, **named: Any) -> Any:
             return tool(context.deps, *args, **named)
 
+    told = signature(tool)
+    first, *others = told.parameters.values()
+    takes = RunContext[Errand]
+    bound.__annotations__ = {**tool.__annotations__, first.name: takes}
+    bound.__signature__ = told.replace(parameters=[first.replace(annotation=takes), *others])  # type: ignore[attr-defined]
     return bound
 
 

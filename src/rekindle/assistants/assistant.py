@@ -72,6 +72,8 @@ class Errand:
 
     caller: "Caller"
     session_id: UUID
+    seq: int
+    """Of the message that is answered."""
     assistant: str
     """The assistant's name: what of the house's knowledge is its own goes by it."""
     about: Callable[[], Awaitable[dict[str, Any]]]

@@ -73,7 +73,8 @@ class Runs:
         chosen = self._crew.get(assistant) or next(iter(self._crew.values()))
         # Whoever began a turn that is taken over is not here to ask: its tools see what the session itself opens.
         caller = caller or Caller(place.user_id, "claimed", place.session_id)
-        errand = Errand(caller, place.session_id, chosen.name, partial(self._about, caller, place.session_id))
+        about = partial(self._about, caller, place.session_id)
+        errand = Errand(caller, place.session_id, place.seq - 1, chosen.name, about)
         run = Run(place, chosen, prompt, errand)
         self._runs[place.turn_id] = run
         metrics.TURNS_RUNNING.inc()
