@@ -166,11 +166,13 @@ async def following(folder: Path, redis: RedisServer) -> Table:
                 caller = Caller((await one.identity.recognise("bench@example.com")).user.id, "verified")
                 behind: list[float] = []
                 asked, seconds = 0, 0.0
-                for _ in range(3):
+                for number in range(4):
                     session = await one.sessions.start(caller)
                     turn = await one.conversation.say(caller, session.id, "Count.")
                     before, began = other.database.round_trips, time.perf_counter()
                     here, there = await asyncio.gather(arrivals(one, caller, turn.id), arrivals(other, caller, turn.id))
+                    if number == 0:
+                        continue  # it loads the model's libraries, which holds both up; a server does that as it starts
                     asked += other.database.round_trips - before
                     seconds += time.perf_counter() - began
                     behind += [(there[word] - here[word]) * 1000 for word in here]
