@@ -125,6 +125,7 @@ def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
         "jobs_in_server": False,
         "database_pool": 5,
         "grace_seconds": 1,
+        "recall_seconds": 20,
         **changes,
     }
     return Settings(_env_file=None, **values)  # type: ignore[call-arg]
@@ -261,6 +262,7 @@ def _servers(conninfo: str, folder: Path) -> Iterator[Serve]:
                 # All tests come from one address.
                 **{f"REKINDLE_{which}_LIMIT": "100000/minute" for which in ("CHECK_IN", "CODE", "ADDRESS")},
                 "REKINDLE_TITLES": "phrases",
+                "REKINDLE_RECALL_SECONDS": "20",
                 **variables,
             },
         )

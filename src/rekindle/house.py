@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from rekindle.assistants.assistant import Assistant
+from rekindle.assistants.crew import Crew
 from rekindle.assistants.service import Assistants
 from rekindle.cache import build_cache
 from rekindle.cache.cache import Cache
@@ -28,6 +29,7 @@ from rekindle.memory.embedder import Embedder, build_embedder, built_in
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
+from rekindle.memory.recollection.service import Recollection
 from rekindle.memory.service import Memory
 from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, SummaryWriter
 from rekindle.memory.titles import Titles
@@ -48,6 +50,7 @@ class House:
     """All services of one server."""
 
     settings: Settings
+    crew: Crew
     database: Database
     cache: Cache
     identity: Identity
@@ -71,14 +74,17 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    settings: Settings, crew: Sequence[Assistant] = (), *, work: bool = True, jobs_only: bool = False
+    settings: Settings, assistants: Sequence[Assistant] = (), *, work: bool = True, jobs_only: bool = False
 ) -> AsyncIterator[House]:
     """The house on its database, migrated; without `work` it neither runs jobs nor takes turns over.
 
     With `jobs_only` it runs jobs, wherever the settings want them run, and takes no turns over.
 
+    Raises ConfigurationError where the assistants cannot be served together.
+
     The embedded PostgreSQL is started if none is set, and stopped at the end unless another process uses it.
     """
+    crew = Crew(assistants)
     async with AsyncExitStack() as stack:
         conninfo = await asyncio.to_thread(database_for, settings, stack)
         await asyncio.to_thread(migrate, conninfo)
@@ -93,7 +99,7 @@ async def open_house(
         cache = build_cache(settings.redis_url)
         await cache.open()
         stack.push_async_callback(cache.close)
-        house = _assemble(settings, database, cache, jobs, embedder, crew or (Assistant(),))
+        house = _assemble(settings, database, cache, jobs, embedder, crew)
         stack.push_async_callback(house.assistants.close)
         stack.push_async_callback(house.limits.close)
         if work and not jobs_only:
@@ -102,7 +108,7 @@ async def open_house(
         if jobs_only:
             jobs.start()
         elif work:
-            await house.usage.learn_prices(settings, _models(settings, crew or (Assistant(),)).values())
+            await house.usage.learn_prices(settings, _models(settings, crew).values())
             if settings.jobs_in_server:
                 jobs.start()
             await house.runs.open()
@@ -118,12 +124,12 @@ def _assemble(
     cache: Cache,
     jobs: Jobs,
     embedder: Embedder,
-    crew: Sequence[Assistant],
+    crew: Crew,
 ) -> House:
     secret = secret_key(settings)
     identity = build_identity(database, settings, secret)
     copies = Copies(cache)
-    sessions = Sessions(database, copies, identity, assistant=crew[0].name, rule=settings.identity_rule)
+    sessions = Sessions(database, copies, identity, assistant=crew.first.name, rule=settings.identity_rule)
     assistants = Assistants(settings)
     writer: SummaryWriter = ExtractiveSummaries() if assistants.is_offline else ModelSummaries(assistants.complete)
     memory = Memory(
@@ -134,7 +140,10 @@ def _assemble(
         seconds=settings.summary_seconds,
         later=jobs.summarise_later,
     )
-    runs = Runs(database, copies, assistants, settings, {a.name: a for a in crew}, sessions.about)
+    recall = Recall(database, built_in(settings))
+    profile = Profile(database, secret=secret, rule=settings.identity_rule)
+    recollection = Recollection(database, recall, profile, rule=settings.identity_rule, seconds=settings.recall_seconds)
+    runs = Runs(database, copies, assistants, settings, crew, sessions.about, recollection)
     live = Live(cache, runs)
     conversation = Conversation(
         database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
@@ -142,8 +151,6 @@ def _assemble(
     identity.revocations.when_gone(runs.afloat.forget_user)
     by_model = settings.titles == "model" and not assistants.is_offline
     titles = Titles(sessions, assistants.complete if by_model else None, seconds=settings.summary_seconds)
-    recall = Recall(database, built_in(settings))
-    profile = Profile(database, secret=secret, rule=settings.identity_rule)
     assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
@@ -159,6 +166,7 @@ def _assemble(
     codes = Codes(database, secret, build_post(settings), limits, often, sender=settings.mail_from)
     return House(
         settings,
+        crew,
         database,
         cache,
         identity,
@@ -181,7 +189,7 @@ def _assemble(
     )
 
 
-def _models(settings: Settings, crew: Sequence[Assistant]) -> dict[str, str]:
+def _models(settings: Settings, crew: Crew) -> dict[str, str]:
     return {assistant.name: assistant.model or settings.model_name for assistant in crew}
 
 

@@ -12,6 +12,14 @@ TURNS_TAKEN_OVER = Counter(
 )
 TURNS_UNWRITTEN = Gauge("rekindle_turns_unwritten", "Turns kept in memory until the database is back")
 TOKENS = Counter("rekindle_tokens", "Tokens of turns that ended here", ["model", "direction"])
+RECALLS = Counter(
+    "rekindle_recalls",
+    "Looks into a user's past for a turn, by outcome: found, nothing, late (the turn went on without), failed",
+    ["outcome"],
+)
+RECALL_SECONDS = Histogram(
+    "rekindle_recall_seconds", "Time a turn waited for them", buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+)
 SUMMARIES = Counter("rekindle_summaries", "Summaries of sessions, by outcome", ["outcome"])
 CACHE_READS = Counter(
     "rekindle_cache_reads",

@@ -1,5 +1,6 @@
 """All settings in one place: environment variables named `REKINDLE_*`, or the same lines in `.env`."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     )
     host_issuer: str | None = Field(default=None, description="The `iss` that the host's tokens must have.")
     host_audience: str | None = Field(default=None, description="The `aud` that the host's tokens must have.")
+    widget_origins: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Origins of the sites that may show the widget, such as `https://shop.example`, separated by "
+        "commas; `*` for all. Unset: this server's own pages.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Server that sends mail, as `smtp://name:password@host:587` or `smtps://…:465`. Unset: codes are "
@@ -98,9 +104,24 @@ class Settings(BaseSettings):
         description="Folder of the built-in embedder's weights, which `rekindle embedder` gets. "
         "Unset: `embedder` in the data folder.",
     )
+    fetch_allow: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Hosts, addresses or networks that tools and `rekindle ingest` may fetch from although they are not "
+        "public, separated by commas.",
+    )
     window: int = Field(default=20, ge=2, le=200, description="Newest messages given to the model as they are.")
     recall_summaries: int = Field(
         default=3, ge=0, le=20, description="Past summaries given to a new session of a returning visitor."
+    )
+    recall_tokens: int = Field(
+        default=2_000,
+        ge=100,
+        description="Most estimated tokens of a prompt that recalled past may take; a quarter of the prompt at most.",
+    )
+    recall_seconds: float = Field(
+        default=0.3,
+        ge=0,
+        description="Longest time a turn waits for what is near to its message; then it goes on without. 0: none.",
     )
     idle_minutes: float = Field(
         default=60,
@@ -109,6 +130,15 @@ class Settings(BaseSettings):
     )
     retention_days: float = Field(
         default=30, ge=0, description="Days without a message after which a session is deleted, at night. 0: never."
+    )
+    undo_minutes: float = Field(
+        default=10,
+        ge=0,
+        le=60 * 24 * 7,
+        description="Minutes in which a session deleted through the house's API can be restored. 0: deleted for good.",
+    )
+    max_import_bytes: int = Field(
+        default=50_000_000, ge=10_000, description="Largest export that a user may bring back in, in bytes."
     )
     jobs_in_server: bool = Field(
         default=True,
@@ -171,11 +201,19 @@ class Settings(BaseSettings):
             return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("host_algorithms", "trusted_proxies", mode="before")
+    @field_validator("host_algorithms", "trusted_proxies", "widget_origins", "fetch_allow", mode="before")
     @classmethod
     def _split_as_it_is(cls, value: object) -> object:
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("widget_origins")
+    @classmethod
+    def _are_origins(cls, value: frozenset[str]) -> frozenset[str]:
+        for origin in value:
+            if not re.fullmatch(r"\*|https?://[A-Za-z0-9.*:\[\]-]+", origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://shop.example")
         return value
 
     @field_validator(

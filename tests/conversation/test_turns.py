@@ -366,20 +366,21 @@ async def test_a_message_that_cannot_be_kept_is_refused(
     assert await said(house, caller, session) == []
 
 
-async def test_a_turn_takes_two_round_trips_however_long_the_session(
-    open_a_house: OpenHouse, caller: Caller, model: ModelServer
+@pytest.mark.parametrize(("recall_seconds", "more"), [(0, 0), (20, 2)])
+async def test_a_turn_takes_two_round_trips_however_long_the_session_and_recall_its_own_two(
+    open_a_house: OpenHouse, caller: Caller, model: ModelServer, recall_seconds: float, more: int
 ) -> None:
-    house = await open_a_house(**asking(model), work=False)
+    house = await open_a_house(**asking(model, recall_seconds=recall_seconds), work=False)
     session = await house.sessions.start(caller)
     for _ in range(30):
         turn = await house.conversation.say(caller, session.id, "Again.")
         await house.conversation.outcome(caller, turn.id)
         assert house.database.round_trips > 0
         before = house.database.round_trips
-        turn = await house.conversation.say(caller, session.id, "And again.")
+        turn = await house.conversation.say(caller, session.id, "Which pools have I named?")
         run_end = [e async for e in house.conversation.follow(caller, turn.id)][-1]
         assert run_end.kind == "end"
-        assert house.database.round_trips - before == 2
+        assert house.database.round_trips - before == 2 + more
 
 
 async def test_another_server_reads_and_cancels_a_turn(

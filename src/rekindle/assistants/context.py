@@ -81,7 +81,7 @@ def clipped(text: str, longest: int) -> str:
 def fitting(recalled: Sequence[Recalled], longest: int) -> tuple[Recalled, ...]:
     """As many of the records as `longest` tokens hold: the kinds take turns, so that none crowds out another.
 
-    Of each kind the best first, of summaries the newest. What does not fit ends its kind. Fitting twice changes nothing.
+    Of each kind the best first, of summaries the newest. What does not fit ends its kind. Twice is as good as once.
     """
     kinds: dict[tuple[bool, str], list[Recalled]] = {}
     for record in sorted(recalled, key=_newest_summaries_first):

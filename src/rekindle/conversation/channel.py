@@ -48,6 +48,8 @@ class Event:
     text: str = ""
     reply: Message | None = None
     source: dict[str, Any] | None = None
+    recalled: tuple[dict[str, Any], ...] = ()
+    """With a status that says so: where what is recalled stands; the reply's `context_used` holds it too."""
 
 
 class Channel:
@@ -80,6 +82,12 @@ class Channel:
     def status(self, text: str) -> None:
         """The assistant is doing `text`."""
         self._publish("status", text)
+
+    def recall(self, text: str, sources: list[dict[str, Any]]) -> None:
+        """The assistant recalls what stands there; `text` says so."""
+        event_id = EventId(self.turn_id, self.attempt, self.length)
+        self._events.append(Event("status", event_id, text, recalled=tuple(sources)))
+        self._wake()
 
     def source(self, source: dict[str, Any]) -> None:
         """The assistant uses something that stands there."""

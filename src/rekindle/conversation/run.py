@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import structlog
 
-from rekindle.assistants.assistant import Assistant, Errand, Prompt, Sourced, Status, Text, ToolUsed
+from rekindle.assistants.assistant import Assistant, Errand, Prompt, Recalled, Sourced, Status, Text, ToolUsed
 from rekindle.assistants.service import Assistants
 from rekindle.conversation.channel import Channel
 from rekindle.conversation.notes import Notes
@@ -25,11 +25,13 @@ Stop = Literal["cancelled", "lost", "released"]
 class Run:
     """A running turn of this server. Its task is kept by the engine; leaving readers do not touch it."""
 
-    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt, errand: Errand | None = None) -> None:
+    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt, errand: Errand) -> None:
         self.place = place
         self.assistant = assistant
         self.prompt = prompt
         self.errand = errand
+        self.noted = False
+        """Whether the begin noted something as recalled."""
         self.channel = Channel(place.turn_id, place.attempt)
         self.task: asyncio.Task[None] | None = None
         self.stopped: Stop | None = None
@@ -62,6 +64,20 @@ class Run:
         """The last checkpoint failed: the next one keeps everything."""
         self._saved_length = -1
 
+    def recall(self, recalled: tuple[Recalled, ...]) -> None:
+        """Take in the past that the model is given. Readers are told of other sessions that come in with it."""
+        begins = len(self.prompt.window) == 1
+        self.noted = bool(self.prompt.recalled)
+        self.prompt = replace(self.prompt, recalled=recalled)
+        new = [r for r in recalled if r.kind != "fact" and not r.here and (begins or r.nearest)]
+        if count := len({record.session_id for record in new}):
+            self.channel.recall(f"Recalling {count} past session{'s' if count > 1 else ''}", self.sources)
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """Where what is recalled stands."""
+        return [record.as_json() for record in self.prompt.recalled]
+
     async def perform(
         self, assistants: Assistants, *, seconds: float, max_chars: int, said: Callable[[], None]
     ) -> Result | None:
@@ -76,9 +92,6 @@ class Run:
         error: RekindleError | None = None
         status: MessageStatus = "complete"
         self.performing = True
-        if self.prompt.recalled and len(self.prompt.window) == 1:
-            count = len(self.prompt.recalled)
-            self.channel.status(f"Recalling {count} past session{'s' if count > 1 else ''}")
         try:
             if self.stopped:
                 raise asyncio.CancelledError
@@ -131,4 +144,5 @@ class Run:
             error_code=error.code if error else None,
             error_message=error.detail if error else None,
             notes=notes.as_json,
+            context_used=self.sources if self.sources or self.noted else None,
         )

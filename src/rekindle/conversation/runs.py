@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,7 +12,9 @@ from uuid import UUID
 import structlog
 
 from rekindle import metrics
-from rekindle.assistants.assistant import Assistant, Errand, Prompt
+from rekindle.assistants.assistant import Errand, Prompt, Recalled
+from rekindle.assistants.crew import Crew
+from rekindle.assistants.context import RECALL_SHARE, fitting
 from rekindle.assistants.service import Assistants
 from rekindle.conversation import store
 from rekindle.conversation.afloat import Afloat
@@ -20,6 +22,7 @@ from rekindle.conversation.run import Run
 from rekindle.conversation.store import Place
 from rekindle.database import Database, DatabaseDown
 from rekindle.identity.service import Caller
+from rekindle.memory.recollection.service import Recollection
 from rekindle.sessions.copies import Copies
 from rekindle.sessions.service import Message
 from rekindle.settings import Settings
@@ -41,10 +44,12 @@ class Runs:
         copies: Copies,
         assistants: Assistants,
         settings: Settings,
-        crew: Mapping[str, Assistant],
+        crew: Crew,
         about: Callable[[Caller, UUID], Awaitable[dict[str, Any]]],
+        recollection: Recollection,
     ) -> None:
         """`about`: the metadata of a caller's session, for tools that ask for it."""
+        self._recollection = recollection
         self._database = database
         self._copies = copies
         self._assistants = assistants
@@ -69,8 +74,7 @@ class Runs:
     def start(self, place: Place, assistant: str, prompt: Prompt, caller: Caller | None = None) -> None:
         """Run a turn that has begun, with the assistant of this name."""
         self.afloat.remember(place, assistant, prompt)
-        # A session may outlive the assistant it began with; the server's first one goes on with it.
-        chosen = self._crew.get(assistant) or next(iter(self._crew.values()))
+        chosen = self._crew.of_session(assistant)
         # Whoever began a turn that is taken over is not here to ask: its tools see what the session itself opens.
         caller = caller or Caller(place.user_id, "claimed", place.session_id)
         about = partial(self._about, caller, place.session_id)
@@ -108,6 +112,7 @@ class Runs:
 
     async def _perform(self, run: Run) -> None:
         try:
+            run.recall(await self._recalled(run))
             result = await run.perform(
                 self._assistants,
                 seconds=self._settings.turn_seconds,
@@ -124,6 +129,20 @@ class Runs:
             run.channel.end(reply)
             self._copies.replied(reply)
             _count(reply)
+
+    async def _recalled(self, run: Run) -> tuple[Recalled, ...]:
+        """The past that the model is given: what came with the begin, what is near to the message; as far as fits."""
+        policy, place = run.assistant.recall, run.place
+        recalled = [record for record in run.prompt.recalled if record.here or policy != "off"]
+        if not place.afloat:
+            through = next((record.seq or 0 for record in recalled if record.kind == "earlier"), place.seq)
+            before = max(1, min(place.seq - 1 - self._settings.window, through + 1))
+            found = await self._recollection.of_turn(
+                run.errand.caller, place.session_id, run.prompt.window[-1].text, before=before, policy=policy
+            )
+            known = {record.session_id for record in recalled if record.kind == "summary"}
+            recalled += [record for record in found if record.kind != "summary" or record.session_id not in known]
+        return fitting(recalled, min(self._settings.recall_tokens, self._settings.prompt_tokens // RECALL_SHARE))
 
     async def _finish(self, place: Place, result: store.Result) -> Message | None:
         self.afloat.heard(place, result.text)

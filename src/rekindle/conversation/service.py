@@ -26,6 +26,7 @@ from rekindle.errors import (
 )
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
+from rekindle.memory.recollection.service import opens
 from rekindle.memory.service import Memory
 from rekindle.sessions.copies import Copies
 from rekindle.sessions.service import Message, Sessions
@@ -35,6 +36,7 @@ from rekindle.usage import quotas
 OnBusy = Literal["reject", "wait", "interrupt"]
 
 END_WAITS_SECONDS = 5.0
+DELETE_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,22 @@ class Conversation:
         self._runs.afloat.forget(session_id)
         return await self._memory.summarise_or_later(session)
 
+    async def delete(self, caller: Caller, session_id: UUID) -> None:
+        """Delete a session so that `sessions.hidden.restore` brings it back for a while; a running reply is cancelled.
+
+        Raises `SessionNotFound`, `SessionBusy` when replies go on being begun.
+        """
+        if not self._settings.undo_minutes:
+            await self._sessions.delete(caller, session_id)
+            return
+        for _ in range(DELETE_TRIES):
+            running = await self._sessions.hidden.hide(caller, session_id)
+            if running is None:
+                self._runs.afloat.forget(session_id)
+                return
+            await self.cancel(caller, running)
+        raise SessionBusy
+
     def check(self, text: str) -> None:
         """Raises `InvalidRequest` for what cannot be said; for those who make a session for it first."""
         limit = self._settings.max_message_chars
@@ -283,8 +301,8 @@ class Conversation:
         return run.place.user_id == caller.user_id and caller.may_enter(run.place.session_id)
 
     def _recall(self, caller: Caller) -> int:
-        opens = caller.level == "verified" or (caller.level == "claimed" and self._settings.identity_rule == "claimed")
-        return self._settings.recall_summaries if opens else 0
+        closed = opens(caller, self._settings.identity_rule) == "nothing"
+        return 0 if closed else self._settings.recall_summaries
 
     def _started(self, begun: store.Begun, caller: Caller) -> Turn:
         match begun.outcome:

@@ -109,6 +109,8 @@ class UiMessageStream:
         match event.kind:
             case "status":
                 yield frame({"type": "data-status", "data": {"text": event.text}, "transient": True}, here)
+                if event.recalled:
+                    yield frame({"type": "data-recall", "id": turn, "data": {"sources": event.recalled}}, here)
             case "source":
                 yield from self._source(event.source or {}, here)
             case "token":
@@ -171,6 +173,7 @@ class UiMessageStream:
                 "estimated": reply.tokens_estimated,
             },
             "tools_used": reply.tools_used or [],
+            "context_used": reply.context_used or [],
         }
         match reply.status:
             case "complete":

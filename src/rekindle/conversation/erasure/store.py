@@ -5,9 +5,15 @@ from uuid import UUID
 from rekindle.database import Connection
 
 TABLES = (
+    "hidden_sessions",
+    "session_reviews",
     "messages",
     "session_summaries",
+    "rolling_summaries",
     "recall_blocks",
+    "known_things",
+    "derivations",
+    "memory_settings",
     "sessions",
     "quota_reservations",
     "quota_days",

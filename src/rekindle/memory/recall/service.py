@@ -39,6 +39,8 @@ class Filters:
     until: datetime | None = None
     assistant: str | None = None
     metadata: dict[str, Any] | None = None
+    without: tuple[UUID, int] | None = None
+    """A session, and the seq from which on what was said in it is left out: its reader has that before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,10 @@ def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]
         allowed &= past.facts["said"] >= filters.since.timestamp()
     if filters.until is not None:
         allowed &= past.facts["said"] < filters.until.timestamp()
+    if filters.without is not None:
+        session, first = filters.without
+        here = np.array([known == session for known in past.sessions], bool)[past.session]
+        allowed &= ~(here & (past.seq >= first))
     if limits.places is not None:
         places = zip(past.session, past.seq, strict=True)
         allowed &= np.fromiter(((past.sessions[s], int(seq)) in limits.places for s, seq in places), bool)

@@ -1,0 +1,1 @@
+"""What of a user's past goes into a turn."""

@@ -1,0 +1,1 @@
+"""Summaries of what left the window of sessions that go on."""
