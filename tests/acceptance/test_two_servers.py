@@ -55,6 +55,7 @@ def test_sixty_four_turns_at_once_on_one_session_from_two_servers_are_numbered_o
     model.default = answer
     first, second = two
     token = first.token(email)
+    second.tokens = {email: token}
 
     async def all_of_them() -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
         headers = {"Authorization": f"Bearer {token}"}
@@ -97,6 +98,11 @@ def test_sixty_four_turns_at_once_on_one_session_from_two_servers_are_numbered_o
     # One at a time: no turn began before the one in front of it had ended.
     for ended, began in zip(here[1::2], here[2::2], strict=False):
         assert ended["completed_at"] <= began["created_at"]
+    # The newest page is in the copy that Redis holds, on whichever server it is read.
+    with second.client(email) as reader:
+        newest = [reader.get(f"/api/v1/sessions/{here[0]['session_id']}/messages?order=desc").json() for _ in range(3)]
+        assert 'rekindle_cache_reads_total{result="hit"}' in reader.get("/metrics").text
+    assert newest[0] == newest[1] == newest[2] == {"items": here[: 2 * TURNS - 51 : -1], "next": str(2 * TURNS - 49)}
 
 
 def test_a_reader_on_the_other_server_has_the_words_as_they_come(
