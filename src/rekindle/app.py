@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from rekindle.assistants.assistant import Assistant
 from rekindle.errors import ConfigurationError
 from rekindle.house import House, open_house
-from rekindle.http import admin, identity, me, page, search, sessions, status, turns, upkeep
+from rekindle.http import admin, assistants, identity, me, memory, page, search, sessions, status, turns, upkeep
 from rekindle.http.body import JsonBody
 from rekindle.http.client import check_limits
 from rekindle.http.doors import door_000, door_001, door_002, door_004
@@ -52,17 +52,19 @@ def create_app(settings: Settings, crew: Sequence[Assistant] = (), *, drain_on_s
         redirect_slashes=False,
         responses=PROBLEMS,
     )
-    app.add_middleware(JsonBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(JsonBody, max_bytes=settings.max_body_bytes, streamed=me.STREAMED)
     add_problem_handlers(app)
     describe_problems(app)
     for part in (
         page,
         status,
         identity,
+        assistants,
         sessions,
         turns,
         search,
         me,
+        memory,
         admin,
         upkeep,
         door_000,
@@ -89,6 +91,7 @@ def _drain_on_signals(house: House) -> None:
 
         def handle(number: int, frame: FrameType | None, before: Any = before) -> None:
             loop.call_soon_threadsafe(house.runs.drain)
+            loop.call_soon_threadsafe(house.sessions.listing.leave)
             if callable(before):
                 before(number, frame)
 

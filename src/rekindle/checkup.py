@@ -33,7 +33,7 @@ CONNECT_SECONDS = 5
 LOW_DISK, NO_DISK = 2_000_000_000, 200_000_000
 """Bytes: below the first it is time to make room, below the second PostgreSQL is about to stop."""
 ROLES = ("rekindle_app", "rekindle_system")
-OTHER_VARIABLES = frozenset({"REKINDLE_SERVED_ASSISTANT", "REKINDLE_LOCOMO"})
+OTHER_VARIABLES = frozenset({"REKINDLE_SERVED_ASSISTANTS", "REKINDLE_LOCOMO"})
 """Variables that are no settings: what `serve` tells its workers, where the tests find a file."""
 
 

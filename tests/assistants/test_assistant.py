@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rekindle.assistants.assistant import INSTRUCTIONS, Assistant, load_assistant
+from rekindle.assistants.assistant import INSTRUCTIONS, Assistant
+from rekindle.assistants.folder import load_assistant
 from rekindle.errors import ConfigurationError
 
 TOOLS = '''

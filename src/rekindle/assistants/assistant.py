@@ -1,22 +1,14 @@
 """What an assistant is, what it is asked and what it answers: plain values, cheap to import."""
 
-import importlib.util
-import inspect
 import json
-import re
-import sys
-import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
 
 from rekindle.assistants.text import folded
-from rekindle.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rekindle.identity.service import Caller
@@ -34,13 +26,30 @@ USUAL_ABILITIES = ("recall_past", "search_knowledge")
 
 Policy: TypeAlias = Literal["nearest", "summaries", "off"]
 
-_KEYS = frozenset({"name", "instructions", "model", "tools", "abilities", "recall"})
 _SOURCE_CHARS = {
     "kind": 40, "title": 300, "url": 2_000, "session_id": 40, "message_id": 40, "document_id": 40, "date": 40,
     "quote": 500, "licence": 100,
 }  # fmt: skip
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What OpenAI's servers accept as a function's name."""
+
+
+Door: TypeAlias = Literal["000", "001", "002", "003", "004"]
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server of tools that speaks the Model Context Protocol: a program to start, or an address."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    folder: Path | None = None
+    """Where the program is started."""
+    variables: tuple[str, ...] = ()
+    """Names of environment variables it is given; of the others it sees what any program needs, and no secret."""
+    url: str | None = None
+    token: str | None = None
+    """Name of the environment variable that holds the bearer token for the address."""
+    tools: tuple[str, ...] | None = None
+    """Those of its tools that may be used; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,15 @@ class Assistant:
     """Who answers: a name, what it is told, which model, and what it can do."""
 
     name: str = "assistant"
+    title: str | None = None
+    """What people are shown instead of the name."""
+    description: str | None = None
+    greeting: str | None = None
+    """What people read before anything is said; the model does not see it."""
+    suggestions: tuple[str, ...] = ()
+    """Things to say, for people to pick from."""
+    doors: tuple[Door, ...] = ()
+    """The doors whose sessions are this assistant's; the first served assistant has all others."""
     instructions: str = INSTRUCTIONS
     model: str | None = None
     """A pydantic-ai model name or `offline`; None: the server's."""
@@ -60,6 +78,10 @@ class Assistant:
     """
     abilities: tuple[str, ...] = USUAL_ABILITIES
     """Tools that the house makes, by name; see `ABILITIES`."""
+    mcp: tuple[McpServer, ...] = ()
+    """Servers whose tools it may use."""
+    folder: Path | None = None
+    """Where it is defined: what it knows is in `knowledge/` and `prices.csv` there."""
     recall: Policy = "nearest"
     """What of the user's past a turn is given: the last summaries and what is `nearest` to the message, the
     `summaries` alone, or nothing (`off`). What was said earlier in the session itself is given in any case.
@@ -226,117 +248,3 @@ class Sourced:
 
 
 Event: TypeAlias = Status | Text | ToolUsed | Sourced | Usage
-
-
-def load_assistant(folder: Path) -> Assistant:
-    """The assistant defined in `folder`: `assistant.toml` and, if it has tools, `tools.py`.
-
-    `assistant.toml` may hold `name` (the folder's, unless given), `instructions`, `model` and `tools`, a list
-    of names of functions in `tools.py`; without that list `__all__` of `tools.py` is used. Runs `tools.py`.
-    Raises ConfigurationError, which names the file and what is wrong in it.
-    """
-    path = folder / "assistant.toml"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}. An assistant is a folder with a file assistant.toml."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from error
-    if unknown := sorted(table.keys() - _KEYS):
-        raise ConfigurationError(
-            f"{path} holds {_listed(unknown)}, which mean nothing here. It can hold {_listed(sorted(_KEYS))}."
-        )
-    return Assistant(
-        name=_text(path, table, "name") or folder.resolve().name,
-        instructions=_text(path, table, "instructions") or INSTRUCTIONS,
-        model=_text(path, table, "model"),
-        tools=_load_tools(path, table.get("tools")),
-        abilities=_abilities(path, table.get("abilities")),
-        recall=_policy(path, table.get("recall")),
-    )
-
-
-def _text(path: Path, table: dict[str, Any], key: str) -> str | None:
-    value = table.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{path}: `{key}` must be a text that is not blank.")
-    return value.strip()
-
-
-def _policy(path: Path, policy: object) -> Policy:
-    match policy:
-        case None:
-            return "nearest"
-        case "nearest" | "summaries" | "off":
-            return policy
-    raise ConfigurationError(f"{path}: `recall` must be `nearest`, `summaries` or `off`.")
-
-
-def _abilities(path: Path, names: object) -> tuple[str, ...]:
-    if names is None:
-        return USUAL_ABILITIES
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"{path}: `abilities` must be a list of names, of {_listed([*ABILITIES])}.")
-    if unknown := [name for name in names if name not in ABILITIES]:
-        raise ConfigurationError(
-            f"{path}: there is no ability {_listed(unknown)}. There are {_listed([*ABILITIES])}. "
-            "A function of your own is a tool: it belongs into `tools`."
-        )
-    return tuple(dict.fromkeys(names))
-
-
-def _load_tools(definition: Path, names: object) -> tuple[Callable[..., Any], ...]:
-    path = definition.with_name("tools.py")
-    if not path.exists():
-        if names:
-            raise ConfigurationError(f"{definition} lists tools, but there is no {path}.")
-        return ()
-    if names == []:
-        return ()
-    module = _run(path)
-    if names is None:
-        names = getattr(module, "__all__", None)
-    if names is None:
-        raise ConfigurationError(
-            f"{path} does not say which of its functions are tools: "
-            f"set `__all__` in it, or `tools = [...]` in {definition.name}."
-        )
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"{definition}: `tools` must be a list of names of functions in {path.name}.")
-    return tuple(_tool(path, module, name) for name in dict.fromkeys(names))
-
-
-def _run(path: Path) -> ModuleType:
-    # Named by its place, so that two assistants' tools.py do not meet in sys.modules, where dataclasses and
-    # annotations inside it are looked up.
-    name = f"rekindle_tools_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigurationError(f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises is said, with its cause, in our words
-        del sys.modules[name]
-        raise ConfigurationError(f"{path} fails: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _tool(path: Path, module: ModuleType, name: str) -> Callable[..., Any]:
-    tool = getattr(module, name, None)
-    if not inspect.isfunction(tool):
-        raise ConfigurationError(f"{path} has no function named {name!r}.")
-    if not _TOOL_NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"{path}: {name!r} cannot be a tool's name: only A-Z, a-z, 0-9, _ and -, at most 64 characters."
-        )
-    return tool
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -11,7 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from rekindle.assistants.assistant import Assistant, load_assistant
+from rekindle.assistants.assistant import Assistant
+from rekindle.assistants.folder import load_assistant
 from rekindle.cli.console import console, plain_errors, read_settings
 from rekindle.cli.screen import quiet_logs, shown
 from rekindle.settings import Settings

@@ -13,17 +13,26 @@ from typing import Annotated
 import structlog
 import typer
 
-from rekindle.assistants.assistant import Assistant, load_assistant
+from rekindle.assistants.assistant import Assistant
+from rekindle.assistants.crew import Crew
+from rekindle.assistants.folder import load_assistants
 from rekindle.cli.console import complaints, console, fail, plain_errors, read_settings
 from rekindle.errors import ConfigurationError
 from rekindle.settings import Settings
 
-ASSISTANT_VARIABLE = "REKINDLE_SERVED_ASSISTANT"
-"""Tells worker processes, which know only their environment, the assistant's folder."""
+ASSISTANTS_VARIABLE = "REKINDLE_SERVED_ASSISTANTS"
+"""Tells worker processes, which know only their environment, the assistants' folders."""
 
 
 def serve(
-    assistant: Annotated[Path | None, typer.Argument(help="Folder of an assistant: assistant.toml, tools.py.")] = None,
+    assistants: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[ASSISTANT]...",
+            help="Folders of assistants (assistant.toml, tools.py, knowledge/), or a folder of such. The first one "
+            "answers where none is named.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
@@ -32,7 +41,8 @@ def serve(
     settings = read_settings()
     with plain_errors(), ExitStack() as stack:
         check_exposure(settings, host)
-        crew = _crew(assistant)
+        crew = load_assistants(assistants or [])
+        Crew(crew)
         _check_free(host, port)
         _quiet_logs()
         import uvicorn  # the server's libraries load only for the command that serves
@@ -61,8 +71,7 @@ def serve(
 
             uvicorn.run(create_app(settings, crew, drain_on_signals=True), **options)  # type: ignore[arg-type]
         else:
-            if assistant:
-                os.environ[ASSISTANT_VARIABLE] = str(assistant.resolve())
+            os.environ[ASSISTANTS_VARIABLE] = os.pathsep.join(str(path.resolve()) for path in assistants or [])
             uvicorn.run("rekindle.cli.serve:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]
 
 
@@ -71,8 +80,8 @@ def worker() -> object:
     from rekindle.app import create_app
 
     _quiet_logs()
-    folder = os.environ.get(ASSISTANT_VARIABLE)
-    return create_app(Settings(), _crew(Path(folder) if folder else None), drain_on_signals=True)
+    folders = [Path(path) for path in os.environ.get(ASSISTANTS_VARIABLE, "").split(os.pathsep) if path]
+    return create_app(Settings(), load_assistants(folders), drain_on_signals=True)
 
 
 def check_exposure(settings: Settings, host: str) -> None:
@@ -104,10 +113,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _crew(folder: Path | None) -> tuple[Assistant, ...]:
-    return (load_assistant(folder),) if folder else ()
-
-
 def _check_free(host: str, port: int) -> None:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -129,6 +134,8 @@ def _greet(settings: Settings, crew: tuple[Assistant, ...], host: str, port: int
         ("Model", model + (" (built in: it quotes, it does not think)" if model == "offline" else "")),
         ("Identity", _RULES[settings.identity_rule]),
     ]
+    if crew:
+        rows.append(("Answering", ", ".join(assistant.title or assistant.name for assistant in crew)))
     console.print("\n[bold]Rekindle[/] Chat sessions that pick up where they left off.\n")
     for name, value in rows:
         console.print(f"  [bold]{name:<10}[/]", end="")

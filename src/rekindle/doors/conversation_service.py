@@ -39,6 +39,7 @@ class ConversationService(Door):
         house = await self._open()
         session = await house.sessions.start(
             await self._caller(user),
+            assistant=house.crew.at("001").name,
             title=title,
             metadata=session_metadata,
             state=kept(description, context_data),
@@ -153,7 +154,7 @@ class PersonalAssistant(Door):
         house = await self._open()
         caller = await self._caller(self._user)
         if session_id is None:
-            known: UUID | None = (await house.sessions.start(caller)).id
+            known: UUID | None = (await house.sessions.start(caller, assistant=house.crew.at("001").name)).id
         else:
             known = parse_uuid(str(session_id))
         if known is None:

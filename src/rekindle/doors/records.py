@@ -89,6 +89,7 @@ class ChatAnswer:
     created_at: datetime
     tools_used: list[dict[str, Any]]
     context_used: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
     processing_time_ms: int | None
     token_count: int | None
     persisted: bool
@@ -106,6 +107,7 @@ class ChatAnswer:
             created_at=reply.completed_at or reply.created_at,
             tools_used=reply.tools_used or [],
             context_used=reply.context_used or [],
+            sources=(reply.metadata or {}).get("sources", []),
             processing_time_ms=reply.processing_time_ms,
             token_count=reply.output_tokens,
             persisted=reply.persisted,

@@ -65,7 +65,7 @@ class SessionManager(Door):
         try:
             owner = await house.sessions.owner(known)
         except SessionNotFound:
-            await house.sessions.adopt(known, None, {})
+            await house.sessions.adopt(known, None, {}, assistant=house.crew.at("003").name)
             owner = await house.sessions.owner(known)
         await house.sessions.messages.add(owner, known, role, content, metadata=metadata)
 
@@ -81,7 +81,7 @@ class SessionManager(Door):
         known = _session_id(session_id)
         house = await self._open()
         owner = (await self._caller(user_id)).user_id if user_id is not None else None
-        await house.sessions.adopt(known, owner, metadata or {})
+        await house.sessions.adopt(known, owner, metadata or {}, assistant=house.crew.at("003").name)
 
     @in_house
     async def get_session_info(self, session_id: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, StringConstraints
 
 from rekindle.http.caller import CallerDep, HouseDep, TokenDep, VisitorDep
 from rekindle.http.client import CheckInAllowed, CodeAllowed, LocalDep
+from rekindle.http.shapes import AssistantName
 from rekindle.identity.service import Caller
 
 router = APIRouter(prefix="/api/v1/identity", tags=["identity"])
@@ -24,6 +25,7 @@ class Visitor(BaseModel):
     name: Short | None = None
     email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)] | None = None
     phone: Short | None = None
+    assistant: AssistantName | None = None
 
 
 class CheckedIn(BaseModel):
@@ -93,7 +95,10 @@ async def check_in(house: HouseDep, visitor: Visitor | None = None) -> CheckedIn
     """Come in as a visitor: a new session, of the user with this e-mail address or a new one, and a token for it."""
     visitor = visitor or Visitor()
     found = await house.sessions.check_in(
-        name=visitor.name or None, email=visitor.email or None, phone=visitor.phone or None
+        name=visitor.name or None,
+        email=visitor.email or None,
+        phone=visitor.phone or None,
+        assistant=house.crew.get(visitor.assistant).name if visitor.assistant is not None else None,
     )
     return CheckedIn(
         token=house.identity.issue(found.caller),

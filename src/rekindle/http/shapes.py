@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -29,6 +29,7 @@ def _bounded(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+AssistantName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
 
@@ -163,6 +164,11 @@ class MessageOut(BaseModel):
             error=error,
             metadata=message.metadata or {},
         )
+
+
+def aware(when: datetime | None) -> datetime | None:
+    """A time in UTC where none was told."""
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
 def session_cursor(session: Session) -> str:

@@ -14,7 +14,9 @@ from rekindle.sessions.copies import Copies
 from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.service import Interactions
 from rekindle.sessions.doors.store import Interaction
+from rekindle.sessions.hidden.service import Hidden
 from rekindle.sessions.known import Known
+from rekindle.sessions.listing.service import Listing
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
 from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
@@ -48,6 +50,8 @@ class Sessions:
         self._database = database
         self.messages = Messages(database, copies)
         self.interactions = Interactions(database)
+        self.listing = Listing(database)
+        self.hidden = Hidden(database, copies)
         self._copies = copies
         self._identity = identity
         self._assistant = assistant
@@ -58,12 +62,18 @@ class Sessions:
         for known in (self._capabilities, self._threads, self._current):
             identity.revocations.when_gone(known.forget_user)
 
-    async def check_in(self, *, name: str | None, email: str | None, phone: str | None) -> CheckIn:
-        """Recognise a visitor by e-mail address and start a session for them; without one they are anonymous."""
+    async def check_in(
+        self, *, name: str | None, email: str | None, phone: str | None, assistant: str | None = None
+    ) -> CheckIn:
+        """Recognise a visitor by e-mail address and start a session for them; without one they are anonymous.
+
+        The session is with the server's first assistant unless another is named; so it is wherever one is started.
+        """
         recognised = await self._identity.welcome(email, name=name, phone=phone)
         typed = {"user_name": name, "user_phone": phone}
         session = await self._start(
             recognised.user.id,
+            assistant=assistant,
             cookie_sid=str(uuid4()),
             metadata={key: value for key, value in typed.items() if value},
         )
@@ -93,6 +103,7 @@ class Sessions:
         self,
         caller: Caller,
         *,
+        assistant: str | None = None,
         title: str | None = None,
         metadata: dict[str, Any] | None = None,
         state: dict[str, Any] | None = None,
@@ -103,7 +114,9 @@ class Sessions:
         Raises `Forbidden` when their token is good for one session only.
         """
         self._check_whole(caller)
-        return await self._start(caller.user_id, title=title, metadata=metadata, state=state, lasting=lasting)
+        return await self._start(
+            caller.user_id, assistant=assistant, title=title, metadata=metadata, state=state, lasting=lasting
+        )
 
     async def current(self, caller: Caller) -> Session:
         """The caller's newest lasting session that has not ended; raises `SessionNotFound`."""
@@ -111,7 +124,7 @@ class Sessions:
             session = await store.find_current_session(connection, caller.user_id)
         return self._found(session, caller)
 
-    async def current_or_start(self, caller: Caller) -> Session:
+    async def current_or_start(self, caller: Caller, *, assistant: str | None = None) -> Session:
         """The same, started if there is none: one only, however many ask at once.
 
         While the database is away, the one that was current when it was last asked.
@@ -122,7 +135,7 @@ class Sessions:
                 session = await store.find_current_session(connection, caller.user_id)
                 session = session or await store.find_current_session(connection, caller.user_id, alone=True)
                 session = session or await store.insert_session(
-                    connection, uuid7(), caller.user_id, self._assistant, lasting=True
+                    connection, uuid7(), caller.user_id, assistant or self._assistant, lasting=True
                 )
         except DatabaseDown:
             if known := self._current.find(caller.user_id):
@@ -131,10 +144,13 @@ class Sessions:
         self._current.keep(caller.user_id, caller.user_id, session)
         return session
 
-    async def adopt(self, session_id: UUID, user_id: UUID | None, metadata: dict[str, Any]) -> bool:
+    async def adopt(
+        self, session_id: UUID, user_id: UUID | None, metadata: dict[str, Any], *, assistant: str | None = None
+    ) -> bool:
         """A session under an id its host chose, of this user or of a new anonymous one; False when it is taken."""
         async with self._database.system() as connection:
-            return await doors.insert_named_session(connection, session_id, user_id, self._assistant, metadata)
+            answers = assistant or self._assistant
+            return await doors.insert_named_session(connection, session_id, user_id, answers, metadata)
 
     async def owner(self, session_id: UUID) -> Caller:
         """Whoever a session belongs to, for a host that vouches for who asks; raises `SessionNotFound`."""
@@ -144,7 +160,7 @@ class Sessions:
             raise SessionNotFound
         return Caller(session.user_id, "claimed")
 
-    async def thread(self, caller: Caller, name: str, *, anew: bool = False) -> UUID:
+    async def thread(self, caller: Caller, name: str, *, anew: bool = False, assistant: str | None = None) -> UUID:
         """The id of the caller's one session under this name, started if there is none.
 
         It is remembered, and may have been deleted since: who finds it gone asks `anew`. Raises `Forbidden` as
@@ -154,7 +170,8 @@ class Sessions:
         known = None if anew else self._threads.find((caller.user_id, name))
         if known:
             return known
-        session = await self.find_thread(caller, name) or await self._start(caller.user_id, thread=name)
+        session = await self.find_thread(caller, name)
+        session = session or await self._start(caller.user_id, assistant=assistant, thread=name)
         self._threads.keep((caller.user_id, name), caller.user_id, session.id)
         return session.id
 
@@ -225,8 +242,14 @@ class Sessions:
         async with self._database.transaction(caller.user_id) as connection:
             return self._found(await store.update_ended(connection, session_id), caller)
 
+    async def reopen(self, caller: Caller, session_id: UUID) -> Session:
+        """Let an ended session go on, used just now; one that goes on stays as it is."""
+        self._check(caller, session_id)
+        async with self._database.transaction(caller.user_id) as connection:
+            return self._found(await store.update_reopened(connection, session_id), caller)
+
     async def delete(self, caller: Caller, session_id: UUID) -> None:
-        """Delete a session with its messages and its summary."""
+        """Delete a session with its messages and its summary, for good."""
         self._check(caller, session_id)
         async with self._database.transaction(caller.user_id) as connection:
             if not await store.delete_session(connection, session_id):
@@ -271,6 +294,7 @@ class Sessions:
         self,
         user_id: UUID,
         *,
+        assistant: str | None = None,
         cookie_sid: str | None = None,
         thread: str | None = None,
         title: str | None = None,
@@ -283,7 +307,7 @@ class Sessions:
                 connection,
                 uuid7(),
                 user_id,
-                self._assistant,
+                assistant or self._assistant,
                 cookie_sid=cookie_sid,
                 thread=thread,
                 title=title,

@@ -82,7 +82,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatReply(BaseModel):
-    """The answer. `context_used`: which past sessions it was given.
+    """The answer. `context_used`: which past sessions it was given; `sources`: where its tools found what they did.
 
     `persisted` is there, and false, while the database is away: what was said is written when it is back.
     """
@@ -93,6 +93,7 @@ class ChatReply(BaseModel):
     created_at: datetime
     context_used: list[dict[str, Any]] = Field(default_factory=list)
     tools_used: list[dict[str, Any]] = Field(default_factory=list)
+    sources: list[dict[str, Any]] = Field(default_factory=list)
     persisted: Literal[False] | None = None
 
 
@@ -101,7 +102,10 @@ async def create_session(house: HouseDep, visitor: CheckIn | None = None) -> Che
     """Check in: a new session, of the user with this e-mail address or a new one."""
     visitor = visitor or CheckIn()
     check_in = await house.sessions.check_in(
-        name=visitor.user_name or None, email=visitor.user_email or None, phone=visitor.user_phone or None
+        name=visitor.user_name or None,
+        email=visitor.user_email or None,
+        phone=visitor.user_phone or None,
+        assistant=house.crew.at("000").name,
     )
     return CheckedIn(session_id=str(check_in.session.cookie_sid), status=check_in.status)
 
@@ -149,6 +153,7 @@ async def send_message(house: HouseDep, chat: ChatMessage) -> ChatReply:
         created_at=reply.completed_at or reply.created_at,
         context_used=reply.context_used or [],
         tools_used=reply.tools_used or [],
+        sources=(reply.metadata or {}).get("sources", []),
     )
     if not reply.persisted:
         answer.persisted = False

@@ -66,6 +66,7 @@ async def new_session(house: HouseDep, caller: CallerDep, new: NewSession | None
     new = new or NewSession()
     session = await house.sessions.start(
         caller,
+        assistant=house.crew.at("001").name,
         title=new.title,
         metadata=new.session_metadata,
         state=kept(new.description, new.context_data),
@@ -129,7 +130,7 @@ async def chat(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatAnswer:
     """
     house.conversation.check(chat.message)
     if chat.session_id is None:
-        session_id = (await house.sessions.start(caller)).id
+        session_id = (await house.sessions.start(caller, assistant=house.crew.at("001").name)).id
     else:
         session_id = known_id(chat.session_id, SessionNotFound)
     turn = await house.conversation.say(

@@ -97,7 +97,7 @@ class ChatReply(BaseModel):
 async def start_session(house: HouseDep, caller: CallerDep, new: NewSession | None = None) -> UserSession:
     """Start a session, which becomes the current one. It goes on until it is ended or its user logs out."""
     state = {"context_summary": new.context_summary} if new and new.context_summary else {}
-    return UserSession.of(await house.sessions.start(caller, state=state, lasting=True))
+    return UserSession.of(await house.sessions.start(caller, assistant=_name(house), state=state, lasting=True))
 
 
 @router.post("/sessions/{session_id}/end")
@@ -166,11 +166,15 @@ async def send(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatReply:
     )
 
 
+def _name(house: House) -> str:
+    return house.crew.at("002").name
+
+
 async def _ask(house: House, caller: Caller, chat: Chat) -> Message:
     house.conversation.check(chat.message)
     named = known_id(chat.session_id, SessionNotFound) if chat.session_id is not None else None
     while True:
-        session_id = named or (await house.sessions.current_or_start(caller)).id
+        session_id = named or (await house.sessions.current_or_start(caller, assistant=_name(house))).id
         try:
             turn = await house.conversation.say(
                 caller, session_id, chat.message, metadata=chat.interaction_metadata, on_busy="wait"

@@ -158,11 +158,13 @@ async def statistics(house: HouseDep, caller: CallerDep) -> Statistics:
 
 async def _say(house: House, caller: Caller, message: str) -> Turn:
     house.conversation.check(message)
-    session_id = await house.sessions.thread(caller, _thread(caller))
+    session_id = await house.sessions.thread(caller, _thread(caller), assistant=house.crew.at("004").name)
     try:
         return await house.conversation.say(caller, session_id, message, on_busy="wait", reopen=True)
     except SessionNotFound:  # the history has been cleared: the thread begins anew
-        session_id = await house.sessions.thread(caller, _thread(caller), anew=True)
+        session_id = await house.sessions.thread(
+            caller, _thread(caller), anew=True, assistant=house.crew.at("004").name
+        )
         return await house.conversation.say(caller, session_id, message, on_busy="wait", reopen=True)
 
 
