@@ -325,3 +325,16 @@ async def caller(open_a_house: OpenHouse, email: str) -> Caller:
     house = await open_a_house(work=False)
     user = (await house.identity.recognise(email)).user
     return Caller(user.id, "verified")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured: those that `record_property("figure", …)`."""
+    figures = [
+        str(value)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, value in getattr(report, "user_properties", ())
+        if name == "figure" and report.when == "call"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(figures))

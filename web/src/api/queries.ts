@@ -1,0 +1,92 @@
+import { type QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { type Api, held, type Me, type Session } from "./client";
+import { useApi, useKeys } from "./house";
+import type { Keys } from "./keyring";
+import { Problem } from "./problem";
+
+/** The names under which answers are kept; a change invalidates by their beginning. */
+export const names = {
+  me: ["me"] as const,
+  sessions: ["sessions"] as const,
+  session: (id: string) => ["session", id] as const,
+  recent: (id: string | null) => ["recent", id] as const,
+};
+
+/** Whoever the newest token speaks for; null when there is none. */
+export function useMe() {
+  const api = useApi();
+  const keys = useKeys();
+  const token = keys.account ?? keys.visits[0]?.token ?? null;
+  return useQuery({
+    queryKey: [...names.me, token],
+    enabled: token !== null,
+    staleTime: 60_000,
+    queryFn: () => held(api.as(token).GET("/api/v1/identity")) as Promise<Me>,
+  });
+}
+
+export function useSession(id: string) {
+  const api = useApi();
+  return useQuery({
+    queryKey: names.session(id),
+    queryFn: () => held(api.of(id).GET("/api/v1/sessions/{session_id}", { params: { path: { session_id: id } } })),
+  });
+}
+
+const POLL_MS = 5_000;
+const PAGE = 30;
+
+interface SessionPage {
+  items: Session[];
+  next: string | null;
+}
+
+/** The sessions there are: an account's, page by page, and those that this device's visits opened. */
+export function useSessions() {
+  const api = useApi();
+  const keys = useKeys();
+  return useInfiniteQuery({
+    queryKey: [...names.sessions, keys.account, keys.visits.length],
+    enabled: keys.account !== null || keys.visits.length > 0,
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => page(api, keys, pageParam),
+    getNextPageParam: (last) => last.next,
+    refetchInterval: POLL_MS,
+    staleTime: 2_000,
+  });
+}
+
+async function page(api: Api, keys: Keys, cursor: string | null): Promise<SessionPage> {
+  const visited = cursor === null ? await visitedSessions(api, keys) : [];
+  if (!keys.account) return { items: visited, next: null };
+  const query = { limit: PAGE, ...(cursor ? { cursor } : {}) };
+  const found = await held(api.as(keys.account).GET("/api/v1/sessions", { params: { query } }));
+  const known = new Set(found.items.map((session) => session.id));
+  const items = [...visited.filter((session) => !known.has(session.id)), ...found.items];
+  if (cursor === null) items.sort((a, b) => b.last_seen_at.localeCompare(a.last_seen_at));
+  return { items, next: found.next ?? null };
+}
+
+/** Each visit's token opens its own session only. One whose session or token is gone is forgotten. */
+async function visitedSessions(api: Api, keys: Keys): Promise<Session[]> {
+  const found = await Promise.all(
+    keys.visits.map(async ({ session, token }) => {
+      try {
+        return await held(api.as(token).GET("/api/v1/sessions/{session_id}", { params: { path: { session_id: session } } }));
+      } catch (error) {
+        const { status } = Problem.caught(error);
+        if (status !== 401 && status !== 404) throw error;
+        api.keys.dropVisit(session);
+        return null;
+      }
+    }),
+  );
+  return found.filter((session) => session !== null).sort((a, b) => b.last_seen_at.localeCompare(a.last_seen_at));
+}
+
+/** What of the lists has changed with a session. */
+export function sessionChanged(queries: QueryClient, id: string): void {
+  void queries.invalidateQueries({ queryKey: names.sessions });
+  void queries.invalidateQueries({ queryKey: names.session(id) });
+  void queries.invalidateQueries({ queryKey: names.recent(id) });
+}

@@ -1,0 +1,5 @@
+import { View } from "@/components/ui/card";
+
+export function SessionView() {
+  return <View />;
+}

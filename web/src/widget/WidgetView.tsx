@@ -1,0 +1,3 @@
+export function WidgetView() {
+  return <main />;
+}
