@@ -30,6 +30,7 @@ from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
 from rekindle.memory.recollection.service import Recollection
+from rekindle.memory.rolling.service import LONGEST, MOST, Rolling
 from rekindle.memory.service import Memory
 from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, SummaryWriter
 from rekindle.memory.titles import Titles
@@ -70,6 +71,7 @@ class House:
     visits: Visits
     oversight: Oversight
     profile: Profile
+    rolling: Rolling
 
 
 @asynccontextmanager
@@ -143,6 +145,14 @@ def _assemble(
     recall = Recall(database, built_in(settings))
     profile = Profile(database, secret=secret, rule=settings.identity_rule)
     recollection = Recollection(database, recall, profile, rule=settings.identity_rule, seconds=settings.recall_seconds)
+    offline = assistants.is_offline
+    rolling = Rolling(
+        database,
+        sessions,
+        ExtractiveSummaries(LONGEST, MOST) if offline else ModelSummaries(assistants.complete, goes_on=True),
+        window=settings.window,
+        seconds=settings.summary_seconds,
+    )
     runs = Runs(database, copies, assistants, settings, crew, sessions.about, recollection)
     live = Live(cache, runs)
     conversation = Conversation(
@@ -157,6 +167,7 @@ def _assemble(
         recall,
         titles,
         sessions,
+        rolling,
         idle_minutes=settings.idle_minutes,
         retention_days=settings.retention_days,
         undo_minutes=settings.undo_minutes,
@@ -186,6 +197,7 @@ def _assemble(
         Visits(identity, codes, sessions, conversation),
         Oversight(database, identity, sessions),
         profile,
+        rolling,
     )
 
 

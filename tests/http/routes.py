@@ -30,6 +30,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/identity/logout": {"everywhere": False},
     "POST /chat/stream": {"message": "Hello."},
     "DELETE /api/v1/me": {"confirm": "nobody@example.com"},
+    "PUT /api/v1/me/memory/settings": {"paused": False},
+    "PATCH /api/v1/me/memory/{thing_id}": {"text": "I live in Hamburg."},
     "DELETE /api/v1/admin/users/{user_id}": {"confirm": "nobody@example.com"},
 }
 """A body that is right for each operation that takes one; ids are put in."""

@@ -1,0 +1,1 @@
+"""How a person's talks develop: themes over time, milestones, breakthroughs."""

@@ -1,0 +1,1 @@
+"""What is known of a person: derived, seen, corrected, forgotten, paused."""

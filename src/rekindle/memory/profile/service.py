@@ -1,0 +1,131 @@
+"""What is known of a person: seen, corrected, forgotten and paused by them; derived from summaries; recalled."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from rekindle.database import Database
+from rekindle.errors import Forbidden, NotFound
+from rekindle.identity.service import Caller
+from rekindle.memory.profile import store
+from rekindle.memory.profile.likeness import Bars
+from rekindle.memory.profile.store import Kept, Kind, State, Thing
+from rekindle.settings import Identity as IdentityRule
+
+__all__ = ["Kept", "Kind", "Known", "Profile", "State", "Thing", "ThingNotFound"]
+
+
+class ThingNotFound(NotFound):
+    """There is no such thing in what is remembered."""
+
+    code = "memory_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A short line of what is known, for a prompt: quoted data, with the day and the place it was said.
+
+    `session_id` and `seq` are None where the user said it by correcting what was remembered.
+    """
+
+    id: UUID
+    kind: Kind
+    text: str
+    date: datetime
+    session_id: UUID | None
+    seq: int | None
+
+    @classmethod
+    def of(cls, thing: Thing) -> "Known":
+        """The line of a thing that is in effect."""
+        return cls(thing.id, thing.kind, thing.text or "", thing.seen_at, thing.session_id, thing.first_seq)
+
+
+class Profile:
+    """What is known of each user; each method reaches what is known of its caller alone."""
+
+    def __init__(self, database: Database, *, secret: str, rule: IdentityRule) -> None:
+        self._database = database
+        self._bars = Bars(secret)
+        self._rule = rule
+
+    async def known(self, caller: Caller, limit: int = 20) -> list[Known]:
+        """What is in effect, a few of each kind, the newest first: one read. Empty while paused.
+
+        Opens to whom past summaries open: the verified, and under the rule `claimed` those who claim an address.
+        """
+        opens = caller.level == "verified" or (caller.level == "claimed" and self._rule == "claimed")
+        if not opens or limit < 1:
+            return []
+        async with self._database.transaction(caller.user_id) as connection:
+            return [Known.of(thing) for thing in await store.list_recalled(connection, caller.user_id, limit)]
+
+    async def things(
+        self, caller: Caller, *, kind: Kind | None = None, state: State | None = None, before: UUID | None, limit: int
+    ) -> list[Thing]:
+        """What is or was known of the caller, newest first; what is forgotten only when `state` asks for it."""
+        check_own(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.list_things(
+                connection, caller.user_id, kind=kind, state=state, before=before, limit=limit
+            )
+
+    async def correct(self, caller: Caller, thing_id: UUID, text: str) -> Thing:
+        """Put a thing into the caller's own words: these win over what is derived. Raises `ThingNotFound`."""
+        if not is_own(caller):
+            raise ThingNotFound
+        async with self._database.transaction(caller.user_id) as connection:
+            await store.lock_user(connection, caller.user_id)
+            thing = await store.find_thing(connection, thing_id)
+            if thing is None or thing.text is None:
+                raise ThingNotFound
+            corrected = await store.update_corrected(connection, thing_id, text, self._bars.of(thing.text))
+        if corrected is None:
+            raise ThingNotFound
+        return corrected
+
+    async def forget(self, caller: Caller, thing_id: UUID) -> None:
+        """Forget a thing: its text goes, and the same is not derived again. Raises `ThingNotFound`."""
+        if not is_own(caller):
+            raise ThingNotFound
+        async with self._database.transaction(caller.user_id) as connection:
+            await store.lock_user(connection, caller.user_id)
+            thing = await store.find_thing(connection, thing_id)
+            if thing is None:
+                raise ThingNotFound
+            if thing.text is not None:
+                await store.update_forgotten(connection, thing_id, self._bars.of(thing.text))
+
+    async def paused_since(self, caller: Caller) -> datetime | None:
+        """Since when nothing is derived and nothing recalled; None when it is not paused."""
+        check_own(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.find_paused_since(connection, caller.user_id)
+
+    async def pause(self, caller: Caller, *, paused: bool) -> datetime | None:
+        """Pause, or go on; since when it is paused. What is said while paused is not derived afterwards either."""
+        check_own(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            await store.lock_user(connection, caller.user_id)
+            since = await store.find_paused_since(connection, caller.user_id)
+            if since and not paused:
+                await store.pass_over(connection, caller.user_id, since)
+            await store.upsert_paused(connection, caller.user_id, paused=paused)
+            return await store.find_paused_since(connection, caller.user_id)
+
+    async def summaries(self, caller: Caller, *, before: UUID | None, limit: int) -> list[Kept]:
+        """The caller's summaries with their sessions, newest first."""
+        check_own(caller)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.list_kept(connection, caller.user_id, before=before, limit=limit)
+
+
+def is_own(caller: Caller) -> bool:
+    """Whether the caller has proven who they are, with a token that is good for more than one session."""
+    return caller.level == "verified" and caller.session_id is None
+
+
+def check_own(caller: Caller) -> None:
+    """Raise `Forbidden` for whom a profile does not open to."""
+    if not is_own(caller):
+        raise Forbidden("What is remembered of a person is shown to them alone, once they have proven who they are.")
