@@ -73,6 +73,21 @@ async def test_a_stalled_job_that_was_queued_anew_is_not_doubled(house: House) -
     assert await jobs_of(house) == [("summarise", "todo")]
 
 
+async def test_jobs_about_what_was_deleted_or_erased_have_nothing_to_do(house: House) -> None:
+    ada, deleted = await a_past_session(house)
+    await house.sessions.delete(ada, deleted.id)
+    bob, erased = await a_past_session(house, "bob@example.com")
+    await house.erasure.erase(bob.user_id)
+    for job in ("summarise", "name_session", "roll_summary"):
+        await house.jobs._defer(job, ada.user_id, deleted.id)
+        await house.jobs._defer(job, bob.user_id, erased.id)
+    house.jobs.start()
+    end = asyncio.get_running_loop().time() + 20
+    while {status for _, status in await jobs_of(house)} - {"succeeded"}:
+        assert asyncio.get_running_loop().time() < end, await jobs_of(house)
+        await asyncio.sleep(0.1)
+
+
 async def test_failures_are_seen_and_can_be_tried_again(house: House) -> None:
     caller, session = await a_past_session(house)
     await house.jobs.summarise_later(caller.user_id, session.id)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 
@@ -38,9 +39,12 @@ from rekindle.migrations import migrate
 from rekindle.sessions.copies import Copies
 from rekindle.sessions.export.service import Exports
 from rekindle.sessions.oversight import Oversight
+from rekindle.sessions.review.service import Reviews
 from rekindle.sessions.service import Sessions
 from rekindle.settings import Settings
 from rekindle.usage import quotas
+from rekindle.usage.analytics.service import Analytics
+from rekindle.usage.clerk import Clerk
 from rekindle.usage.service import Usages
 
 log = structlog.get_logger()
@@ -70,6 +74,8 @@ class House:
     codes: Codes
     visits: Visits
     oversight: Oversight
+    reviews: Reviews
+    analytics: Analytics
     profile: Profile
     rolling: Rolling
 
@@ -133,7 +139,18 @@ def _assemble(
     copies = Copies(cache)
     sessions = Sessions(database, copies, identity, assistant=crew.first.name, rule=settings.identity_rule)
     assistants = Assistants(settings)
-    writer: SummaryWriter = ExtractiveSummaries() if assistants.is_offline else ModelSummaries(assistants.complete)
+    offline = assistants.is_offline
+    usages = Usages(database)
+    clerk = Clerk(assistants, usages)
+
+    def writer(user_id: UUID, session_id: UUID) -> SummaryWriter:
+        return ExtractiveSummaries() if offline else ModelSummaries(clerk.on_behalf(user_id, session_id))
+
+    def rolling_writer(user_id: UUID, session_id: UUID) -> SummaryWriter:
+        if offline:
+            return ExtractiveSummaries(LONGEST, MOST)
+        return ModelSummaries(clerk.on_behalf(user_id, session_id), goes_on=True)
+
     memory = Memory(
         database,
         sessions,
@@ -145,11 +162,10 @@ def _assemble(
     recall = Recall(database, built_in(settings))
     profile = Profile(database, secret=secret, rule=settings.identity_rule)
     recollection = Recollection(database, recall, profile, rule=settings.identity_rule, seconds=settings.recall_seconds)
-    offline = assistants.is_offline
     rolling = Rolling(
         database,
         sessions,
-        ExtractiveSummaries(LONGEST, MOST) if offline else ModelSummaries(assistants.complete, goes_on=True),
+        rolling_writer,
         window=settings.window,
         seconds=settings.summary_seconds,
     )
@@ -159,8 +175,8 @@ def _assemble(
         database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
     )
     identity.revocations.when_gone(runs.afloat.forget_user)
-    by_model = settings.titles == "model" and not assistants.is_offline
-    titles = Titles(sessions, assistants.complete if by_model else None, seconds=settings.summary_seconds)
+    by_model = settings.titles == "model" and not offline
+    titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
     assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
@@ -183,7 +199,7 @@ def _assemble(
         identity,
         sessions,
         Exports(database),
-        Usages(database),
+        usages,
         assistants,
         memory,
         recall,
@@ -195,7 +211,9 @@ def _assemble(
         limits,
         codes,
         Visits(identity, codes, sessions, conversation),
-        Oversight(database, identity, sessions),
+        Oversight(identity, sessions),
+        Reviews(database, identity),
+        Analytics(database, identity),
         profile,
         rolling,
     )

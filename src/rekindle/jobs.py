@@ -21,6 +21,7 @@ from procrastinate.worker import Worker
 
 from rekindle.errors import ModelError, NotFound, RekindleError, SessionNotFound, UserGone
 from rekindle.memory.recall.service import Recall
+from rekindle.memory.rolling.service import Rolling
 from rekindle.memory.service import Memory, is_passing
 from rekindle.memory.titles import Titles
 from rekindle.sessions.service import Sessions
@@ -30,11 +31,15 @@ log = structlog.get_logger()
 QUEUE = "rekindle"
 REFUSALS = 3
 """After so many unusable answers of the model, a summary is made by quoting."""
+ROLLS = 10
+"""Versions of a rolling summary that one job writes of a session that is far behind."""
 GONE_SECONDS = 30
 """A worker without a heartbeat for so long is gone; heartbeats come every 10 s."""
 KEPT_HOURS = 24 * 14
 """How long jobs that failed for good stay to be looked at."""
 SHOWN = 100
+DELETED = (SessionNotFound, UserGone)
+"""What a job was about is gone: nothing is left to do."""
 AGAIN_SECONDS = 2.0
 CLOSE_SECONDS = 6.0
 
@@ -88,34 +93,47 @@ class Jobs:
         recall: Recall,
         titles: Titles,
         sessions: Sessions,
+        rolling: Rolling,
         *,
         idle_minutes: float,
         retention_days: float,
+        undo_minutes: float,
     ) -> None:
         """Say what the jobs do."""
 
         @self._app.task(name="summarise", queue=QUEUE, retry=Patience(), pass_context=True)
         async def summarise(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
             refused = context.job.attempts >= REFUSALS
-            try:
-                await memory.summarise(UUID(user_id), UUID(session_id))
-            except (SessionNotFound, UserGone):
-                return  # deleted in the meantime: nothing is left to do
-            except ModelError as error:
-                if is_passing(error) or not refused:
-                    raise
-                await memory.summarise(UUID(user_id), UUID(session_id), quote=True)
+            with suppress(*DELETED):
+                try:
+                    await memory.summarise(UUID(user_id), UUID(session_id))
+                except ModelError as error:
+                    if is_passing(error) or not refused:
+                        raise
+                    await memory.summarise(UUID(user_id), UUID(session_id), quote=True)
+
+        @self._app.task(name="roll_summary", queue=QUEUE, retry=Patience(), pass_context=True)
+        async def roll_summary(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
+            ids = UUID(user_id), UUID(session_id)
+            with suppress(*DELETED):
+                try:
+                    for _ in range(ROLLS):
+                        if not await rolling.write(*ids):
+                            return
+                except ModelError as error:
+                    if is_passing(error) or context.job.attempts < REFUSALS:
+                        raise
+                    await rolling.write(*ids, quote=True)
 
         @self._app.task(name="name_session", queue=QUEUE, retry=Patience(), pass_context=True)
         async def name_session(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
-            try:
-                await titles.write(UUID(user_id), UUID(session_id))
-            except SessionNotFound:
-                return
-            except ModelError as error:
-                if is_passing(error) and context.job.attempts < REFUSALS:
-                    raise
-                await titles.write(UUID(user_id), UUID(session_id), quote=True)
+            with suppress(*DELETED):
+                try:
+                    await titles.write(UUID(user_id), UUID(session_id))
+                except ModelError as error:
+                    if is_passing(error) and context.job.attempts < REFUSALS:
+                        raise
+                    await titles.write(UUID(user_id), UUID(session_id), quote=True)
 
         @self._app.task(name="index", queue=QUEUE, queueing_lock="index", retry=Patience())
         async def index() -> None:
@@ -124,8 +142,11 @@ class Jobs:
         async def find_work() -> None:
             await self.sweep()
             await sessions.end_idle(idle_minutes)
+            await sessions.hidden.erase(undo_minutes)
             for user_id, session_id in await memory.unsummarised():
                 await self.summarise_later(user_id, session_id)
+            for user_id, session_id in await rolling.behind():
+                await self._defer("roll_summary", user_id, session_id)
             for user_id, session_id in await titles.missing():
                 await self._defer("name_session", user_id, session_id)
             if await recall.unindexed(limit=1):

@@ -84,7 +84,7 @@ async def test_a_speech_is_no_title_and_a_model_that_refuses_names_nothing(
     house = await open_a_house(
         work=False, model="openai:test", openai_base_url=model.url, openai_api_key="sk-test", model_retries=0
     )
-    titles = Titles(house.sessions, house.assistants.complete, seconds=5)
+    titles = Titles(house.sessions, lambda user, session: house.assistants.complete, seconds=5)
     model.script(Reply("Fine."), Reply("a very long speech " * 40))
     session_id = await first_exchange(house, caller, "I need CPO training.")
     await titles.write(caller.user_id, session_id)

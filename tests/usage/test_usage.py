@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from rekindle.conversation import store
-from rekindle.errors import ConfigurationError, QuotaExceeded
+from rekindle.errors import ConfigurationError, ModelError, QuotaExceeded
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
@@ -72,11 +72,34 @@ async def test_a_reply_is_counted_by_day_and_model_with_its_cost(
         input_tokens=3000,
         output_tokens=300,
         estimated_tokens=0,
+        background_tokens=0,
         turns=2,
         failed=0,
         cost_micros=210 + 420,
     )
     assert (await house.usage.of(caller.user_id)).total_tokens == 3300
+
+
+async def test_what_the_house_asks_by_itself_is_counted_apart_and_never_refused(
+    open_a_house: OpenHouse, caller: Caller, model: ModelServer
+) -> None:
+    house = await open_a_house(**asking(model, titles="model", user_tokens_per_day=5_000), jobs_in_server=False)
+    session = await house.sessions.start(caller)
+    model.script(Reply("Dear.", usage=(4_000, 900)), Reply("The user said hello.", usage=(300, 30)))
+    await say(house, caller, session)
+    for _ in range(2):  # it is summarised already: the model is not asked again
+        assert await house.conversation.end(caller, session.id) == "generated"
+    assert len(model.requests) == 2
+    day = await the_day(house, caller)
+    assert (day.turns, day.input_tokens, day.output_tokens, day.background_tokens) == (1, 4_300, 930, 330)
+    assert day.cost_micros == 645 + 558
+    assert await quota_of(house, caller) == (5_230, 0)
+    assert (await house.usage.of(caller.user_id)).total_tokens == 5_230
+
+    model.script(Reply("", usage=(50, 0)))
+    with pytest.raises(ModelError):  # no summary at all: it has been paid for all the same
+        await house.memory.summarise(caller.user_id, session.id)
+    assert (await the_day(house, caller)).background_tokens == 380
 
 
 async def test_failed_and_cancelled_turns_are_counted_too(

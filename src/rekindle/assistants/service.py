@@ -1,7 +1,7 @@
 """Asking assistants: the one door between the rest of the house and the models."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +10,7 @@ from rekindle.assistants.abilities import Abilities
 from rekindle.assistants.answer import Answer, Spent
 from rekindle.assistants.assistant import Assistant, Errand, Event, Prompt, Said, Text, Usage
 from rekindle.assistants.context import clipped, compose
-from rekindle.errors import ConfigurationError, ModelError, ModelRefused, ModelUnreachable
+from rekindle.errors import ConfigurationError, ModelCutShort, ModelError, ModelRefused, ModelUnreachable
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,24 +72,37 @@ class Assistants:
         name = assistant.model or self.model_name
         return Answer(Spent(name), partial(self._answer, assistant, prompt, errand))
 
-    async def complete(self, instructions: str, text: str, *, model: str | None = None) -> tuple[str, Usage]:
+    async def complete(
+        self,
+        instructions: str,
+        text: str,
+        *,
+        model: str | None = None,
+        spent: Callable[[Usage], None] = lambda usage: None,
+    ) -> tuple[str, Usage]:
         """What a model makes of `text` under `instructions`, in one piece: for summaries and titles.
 
+        `spent` is told what was used, whether or not it succeeds.
         Of a text longer than a prompt may be, the end is used; of an answer longer than a reply may be, the
-        beginning. Raises ModelError.
+        beginning. Raises ModelError, ModelCutShort for one that the model cut off at a limit of its own.
         """
         room = self._settings.prompt_tokens
         prompt = Prompt((Said("user", clipped(text, room)),))
         answer = self.answer(Assistant(instructions=instructions, model=model, abilities=()), prompt)
         pieces: list[str] = []
         length = 0
-        async with aclosing(answer):
-            async for event in answer:
-                if isinstance(event, Text):
-                    pieces.append(event.text)
-                    length += len(event.text)
-                    if length >= self._settings.max_reply_chars:
-                        break
+        try:
+            async with aclosing(answer):
+                async for event in answer:
+                    if isinstance(event, Text):
+                        pieces.append(event.text)
+                        length += len(event.text)
+                        if length >= self._settings.max_reply_chars:
+                            break
+        finally:
+            spent(answer.usage)
+        if answer.cut:
+            raise ModelCutShort("The model's answer reached its limit of length.")
         return "".join(pieces)[: self._settings.max_reply_chars], answer.usage
 
     async def check(self) -> Health:

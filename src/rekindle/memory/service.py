@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import structlog
@@ -10,13 +10,16 @@ import structlog
 from rekindle import metrics
 from rekindle.assistants.assistant import Said
 from rekindle.database import Database
-from rekindle.errors import ModelBusy, ModelError, ModelTimedOut, ModelUnreachable, Unavailable
+from rekindle.errors import ModelBusy, ModelError, ModelTimedOut, ModelUnreachable, SummaryNotFound, Unavailable
 from rekindle.identity.service import Caller
 from rekindle.memory import store
 from rekindle.memory.embedder import Embedder
+from rekindle.memory.rolling.store import list_versions
 from rekindle.memory.store import SessionSummary
-from rekindle.memory.summary import ExtractiveSummaries, SummaryWriter
+from rekindle.memory.summary import ExtractiveSummaries, WriterFor
 from rekindle.sessions.service import Session, Sessions
+
+__all__ = ["Memory", "SessionSummary", "is_passing"]
 
 log = structlog.get_logger()
 
@@ -34,7 +37,7 @@ class Memory:
         self,
         database: Database,
         sessions: Sessions,
-        writer: SummaryWriter,
+        writer: WriterFor,
         embedder: Embedder,
         *,
         seconds: float,
@@ -51,6 +54,10 @@ class Memory:
         """Summarise an ended session now, or, when the model is down or slow, later."""
         if session.last_seq == 0:
             return "none"
+        async with self._database.transaction(session.user_id) as connection:
+            known = await store.find_summary(connection, session.id)
+        if known and known.through_seq >= session.last_seq:
+            return "generated"
         try:
             await self.summarise(session.user_id, session.id)
         except (ModelError, Unavailable) as error:
@@ -63,15 +70,27 @@ class Memory:
     async def summarise(self, user_id: UUID, session_id: UUID, *, quote: bool = False) -> None:
         """Write a session's summary and its embedding; with `quote` by picking sentences, without the model.
 
-        Raises `ModelError` when the model or the embedder fails, `SessionNotFound`.
+        A summary that is there already is kept then, and what was said since is added to it.
+
+        Raises `ModelError` when the model or the embedder fails, `SessionNotFound`, `UserGone`.
         """
-        messages = await self._sessions.messages.of(Caller(user_id, "verified"), session_id, limit=SUMMARISED_MESSAGES)
-        said = [Said(m.role, m.content) for m in messages if m.content]
+        owner = Caller(user_id, "verified")
+        messages = await self._sessions.messages.of(owner, session_id, limit=SUMMARISED_MESSAGES)
+        earlier = ""
+        if quote and (known := await self.summary(owner, session_id)):
+            earlier = known.summary
+            messages = [message for message in messages if message.seq > known.through_seq]
+        elif messages and messages[0].seq > 1:  # a session longer than what is read of it
+            async with self._database.transaction(user_id) as connection:
+                earlier = "".join([version.summary for version in await list_versions(connection, session_id, 1)])
+        said = [Said(m.role, m.content) for m in messages if m.content and not m.replaced]
         if not said:
             return
         try:
             async with asyncio.timeout(self._seconds):
-                summary = await (ExtractiveSummaries() if quote else self._writer).write(said)
+                by_quoting = ExtractiveSummaries(1_200) if earlier else ExtractiveSummaries()
+                writer = by_quoting if quote else self._writer(user_id, session_id)
+                summary = await writer.write(said, earlier)
                 [embedding] = await self._embedder.embed([summary.text])
         except TimeoutError as error:
             raise ModelTimedOut(f"The summary took longer than {self._seconds:g} seconds.") from error
@@ -92,6 +111,29 @@ class Memory:
         """A session's summary, once it is written."""
         async with self._database.transaction(caller.user_id) as connection:
             return await store.find_summary(connection, session_id)
+
+    async def correct(
+        self, caller: Caller, session_id: UUID, *, text: str | None = None, **lists: list[str]
+    ) -> SessionSummary:
+        """Put the user's own words into a summary: its text, or one of its lists. They stay when it is written anew.
+
+        Raises `SessionNotFound`, `SummaryNotFound`.
+        """
+        await self._sessions.get(caller, session_id)
+        corrected: dict[str, Any] = {**({} if text is None else {"text": text}), **lists}
+        embedding = None
+        if text is not None:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    [embedding] = await self._embedder.embed([text])
+            except (ModelError, TimeoutError) as error:  # their word counts without it
+                log.warning("summary.not_embedded", session=str(session_id), error=type(error).__name__)
+        async with self._database.transaction(caller.user_id) as connection:
+            model = self._embedder.name if embedding else None
+            summary = await store.update_corrected(connection, session_id, corrected, embedding, model)
+        if summary is None:
+            raise SummaryNotFound
+        return summary
 
     async def summaries(self, caller: Caller, limit: int = 3) -> list[SessionSummary]:
         """The caller's newest summaries."""

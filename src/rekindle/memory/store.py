@@ -23,6 +23,12 @@ class SessionSummary:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def corrected(self) -> dict[str, Any]:
+        """What of it its user put in their own words, and when (`at`); empty when it is as it was written."""
+        corrected: dict[str, Any] = self.metadata.get("corrected") or {}
+        return corrected
+
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
@@ -39,28 +45,58 @@ async def upsert_summary(
     embedding: list[float] | None,
     embedding_model: str | None,
 ) -> None:
-    """Write a session's summary; an older one that covers more stays."""
+    """Write a session's summary; an older one that covers more stays, and so does what its user corrected.
+
+    Of a session that was deleted meanwhile, nothing is written.
+    """
     await connection.execute(
         """
         INSERT INTO session_summaries AS s
             (session_id, user_id, summary, metadata, through_seq, embedding, embedding_model)
-        VALUES (%s, %s, %s, %s, %s, %s::vector, %s)
+        SELECT x.id, x.user_id, %s, %s, %s, %s::vector, %s FROM sessions x WHERE x.id = %s AND x.user_id = %s FOR KEY SHARE
         ON CONFLICT (session_id) DO UPDATE SET
-            summary = excluded.summary, metadata = excluded.metadata, through_seq = excluded.through_seq,
-            embedding = excluded.embedding, embedding_model = excluded.embedding_model, updated_at = now()
+            summary = coalesce(s.metadata #>> '{corrected,text}', excluded.summary),
+            metadata = excluded.metadata || coalesce((s.metadata -> 'corrected') - 'text' - 'at', '{}')
+                || jsonb_strip_nulls(jsonb_build_object('corrected', s.metadata -> 'corrected')),
+            through_seq = excluded.through_seq,
+            embedding = CASE WHEN s.metadata -> 'corrected' ? 'text' THEN s.embedding ELSE excluded.embedding END,
+            embedding_model = CASE WHEN s.metadata -> 'corrected' ? 'text' THEN s.embedding_model
+                              ELSE excluded.embedding_model END,
+            updated_at = now()
         WHERE s.through_seq <= excluded.through_seq
         """,
-        (
-            session_id,
-            user_id,
-            summary,
-            Jsonb(metadata),
-            through_seq,
-            # pgvector's text form; its binary form would need a dependency for one column.
-            None if embedding is None else "[" + ",".join(f"{x:.7g}" for x in embedding) + "]",
-            embedding_model,
-        ),
+        (summary, Jsonb(metadata), through_seq, _vector(embedding), embedding_model, session_id, user_id),
     )
+
+
+async def update_corrected(
+    connection: Connection,
+    session_id: UUID,
+    corrected: dict[str, Any],
+    embedding: list[float] | None,
+    model: str | None,
+) -> SessionSummary | None:
+    """Put a user's own words into a summary: `text`, and lists by their names. Where there is a text, its embedding."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE session_summaries s SET
+            summary = coalesce(%(new)s ->> 'text', s.summary),
+            metadata = s.metadata || (%(new)s - 'text') || jsonb_build_object('corrected',
+                coalesce(s.metadata -> 'corrected', '{{}}') || %(new)s || jsonb_build_object('at', clock_timestamp())),
+            embedding = CASE WHEN %(new)s ? 'text' THEN %(embedding)s::vector ELSE s.embedding END,
+            embedding_model = CASE WHEN %(new)s ? 'text' THEN %(model)s ELSE s.embedding_model END,
+            updated_at = clock_timestamp()
+        WHERE s.session_id = %(session)s RETURNING {_SUMMARY}
+        """,
+        {"new": Jsonb(corrected), "embedding": _vector(embedding), "model": model, "session": session_id},
+    )
+    row = await cursor.fetchone()
+    return SessionSummary.from_row(row) if row else None
+
+
+def _vector(embedding: list[float] | None) -> str | None:
+    # pgvector's text form; its binary form would need a dependency for one column.
+    return None if embedding is None else "[" + ",".join(f"{x:.7g}" for x in embedding) + "]"
 
 
 _SUMMARY = "session_id, user_id, summary, embedding_model, metadata, through_seq, created_at, updated_at"

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from rekindle.errors import ModelTimedOut
@@ -11,6 +10,7 @@ from rekindle.identity.service import Caller
 from rekindle.memory.extract import excerpt, shorten
 from rekindle.memory.phrases import key_phrases
 from rekindle.sessions.service import Sessions
+from rekindle.usage.clerk import Complete
 
 FIRST_MESSAGES = 4
 LONGEST = 60
@@ -22,16 +22,16 @@ You name chat sessions. You are given the beginning of one, as JSON: all of it i
 Answer with its title and nothing else: two to six words that say what it is about, in the language of the user,
 without quotation marks and without a full stop."""
 
-Complete = Callable[[str, str], Awaitable[tuple[str, Any]]]
-"""What a model makes of a text under instructions."""
-
 
 class Titles:
-    """Names sessions: by asking a model, or, without `complete`, by what their beginning turns on."""
+    """Names sessions: by asking a model, or, without `asking`, by what their beginning turns on.
 
-    def __init__(self, sessions: Sessions, complete: Complete | None, *, seconds: float) -> None:
+    `asking(user_id, session_id)` is what asks the model about a session.
+    """
+
+    def __init__(self, sessions: Sessions, asking: Callable[[UUID, UUID], Complete] | None, *, seconds: float) -> None:
         self._sessions = sessions
-        self._complete = complete
+        self._asking = asking
         self._seconds = seconds
 
     async def missing(self) -> list[tuple[UUID, UUID]]:
@@ -39,15 +39,17 @@ class Titles:
         return await self._sessions.untitled()
 
     async def write(self, user_id: UUID, session_id: UUID, *, quote: bool = False) -> None:
-        """Name a session, with `quote` without the model; raises `ModelError`, `SessionNotFound`."""
+        """Name a session, with `quote` without the model; raises `ModelError`, `SessionNotFound`, `UserGone`."""
         caller = Caller(user_id, "verified")
         messages = await self._sessions.messages.of(caller, session_id, after=0, limit=FIRST_MESSAGES)
+        messages = [m for m in messages if not m.replaced] or messages
         title = None
-        if self._complete and not quote:
+        if self._asking and not quote:
+            complete = self._asking(user_id, session_id)
             talk = [{"role": m.role, "text": excerpt(m.content, 1_000)} for m in messages if m.content]
             try:
                 async with asyncio.timeout(self._seconds):
-                    reply, _ = await self._complete(INSTRUCTIONS, json.dumps(talk, ensure_ascii=False))
+                    reply, _ = await complete(INSTRUCTIONS, json.dumps(talk, ensure_ascii=False))
             except TimeoutError as error:
                 raise ModelTimedOut from error
             title = _read(reply)

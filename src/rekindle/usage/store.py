@@ -28,7 +28,8 @@ class Usage:
 class DayUsage:
     """What one model was used for on one day (UTC). `cost_micros`: micro-dollars, None when its price is unknown.
 
-    `failed` of the `turns` did not complete: they failed, were cancelled or interrupted.
+    `failed` of the `turns` did not complete: they failed, were cancelled or interrupted. `background_tokens` of the
+    input and output were no turn's: the house asked for summaries and titles.
     """
 
     day: date
@@ -36,6 +37,7 @@ class DayUsage:
     input_tokens: int
     output_tokens: int
     estimated_tokens: int
+    background_tokens: int
     turns: int
     failed: int
     cost_micros: int | None
@@ -46,8 +48,26 @@ class DayUsage:
 
 
 _DAY = """day, model, sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
-    sum(estimated_tokens)::bigint AS estimated_tokens, sum(turns)::bigint AS turns, sum(failed)::bigint AS failed,
+    sum(estimated_tokens)::bigint AS estimated_tokens, sum(background_tokens)::bigint AS background_tokens,
+    sum(turns)::bigint AS turns, sum(failed)::bigint AS failed,
     CASE WHEN bool_and(cost_micros IS NOT NULL) THEN sum(cost_micros)::bigint END AS cost_micros"""
+
+
+async def add_background(
+    connection: Connection,
+    user_id: UUID,
+    session_id: UUID,
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    estimated: bool,
+) -> None:
+    """Count what the house asked a model on behalf of a user."""
+    await connection.execute(
+        "SELECT count_background(%s, %s, %s, %s, %s, %s)",
+        (user_id, session_id, model, input_tokens, output_tokens, estimated),
+    )
 
 
 async def find_usage(connection: Connection, user_id: UUID) -> Usage | None:
@@ -70,6 +90,22 @@ async def list_days(
         {"since": since, "user": user_id, "session": session_id},
     )
     return [DayUsage.from_row(row) for row in await cursor.fetchall()]
+
+
+async def find_spent(connection: Connection, user_id: UUID, day: date) -> tuple[int, int]:
+    """Tokens and micro-dollars that a user has used or reserved on a day."""
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(q.tokens, u.tokens, 0)::bigint AS tokens, coalesce(q.micros, u.micros, 0)::bigint AS micros
+        FROM (SELECT sum(input_tokens + output_tokens) AS tokens, sum(cost_micros) AS micros FROM usage_daily
+              WHERE user_id = %(user)s AND day = %(day)s) u,
+             (SELECT max(tokens) AS tokens, max(cost_micros) AS micros FROM quota_days
+              WHERE user_id = %(user)s AND day = %(day)s) q
+        """,
+        {"user": user_id, "day": day},
+    )
+    row = await cursor.fetchone()
+    return (row["tokens"], row["micros"]) if row else (0, 0)
 
 
 async def list_prices(connection: Connection, models: Sequence[str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ CREATE TABLE usage_daily (
     input_tokens bigint NOT NULL DEFAULT 0,
     output_tokens bigint NOT NULL DEFAULT 0,
     estimated_tokens bigint NOT NULL DEFAULT 0,
+    background_tokens bigint NOT NULL DEFAULT 0,  -- of the input and output: not a turn's, but a summary's or a title's
     turns bigint NOT NULL DEFAULT 0,
     failed bigint NOT NULL DEFAULT 0,
     cost_micros bigint,
@@ -119,6 +120,35 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- What the house asked a model by itself, on behalf of a user. A day's quota counts it, and does not refuse it.
+CREATE FUNCTION count_background(
+    p_user uuid, p_session uuid, p_model text, p_input bigint, p_output bigint, p_estimated boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
+    spent bigint := p_input + p_output;
+    estimated bigint := CASE WHEN p_estimated THEN spent ELSE 0 END;
+    cost bigint := token_cost(p_model, p_input, p_output);
+BEGIN
+    PERFORM FROM quota_days q WHERE q.user_id = uuid_nil() AND q.day = today FOR UPDATE;  -- first, as in `count_turn`
+    UPDATE quota_days q SET tokens = q.tokens + spent, cost_micros = q.cost_micros + coalesce(cost, 0)
+    WHERE q.user_id IN (uuid_nil(), p_user) AND q.day = today;
+    INSERT INTO user_usage AS u (user_id, total_tokens, input_tokens, output_tokens, estimated_tokens, turns)
+    VALUES (p_user, spent, p_input, p_output, estimated, 0)
+    ON CONFLICT (user_id) DO UPDATE SET
+        total_tokens = u.total_tokens + excluded.total_tokens, input_tokens = u.input_tokens + excluded.input_tokens,
+        output_tokens = u.output_tokens + excluded.output_tokens,
+        estimated_tokens = u.estimated_tokens + excluded.estimated_tokens, updated_at = now();
+    INSERT INTO usage_daily AS u (user_id, day, session_id, model, input_tokens, output_tokens, estimated_tokens,
+                                  background_tokens, cost_micros)
+    VALUES (p_user, today, p_session, p_model, p_input, p_output, estimated, spent, cost)
+    ON CONFLICT (user_id, day, session_id, model) DO UPDATE SET
+        input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
+        estimated_tokens = u.estimated_tokens + excluded.estimated_tokens,
+        background_tokens = u.background_tokens + excluded.background_tokens,
+        cost_micros = u.cost_micros + excluded.cost_micros;
+END $$;
+
 -- `OF status`: a checkpoint, which writes other columns, does not ask at all.
 CREATE TRIGGER messages_counted BEFORE UPDATE OF status ON messages
 FOR EACH ROW WHEN (OLD.status = 'running' AND NEW.status <> 'running') EXECUTE FUNCTION count_turn();
@@ -169,6 +199,7 @@ $$;
 CREATE FUNCTION begin_turn_within(
     p_limits jsonb, p_user uuid, p_session uuid, p_message uuid, p_turn uuid, p_key text, p_text text,
     p_metadata jsonb, p_window integer, p_recall integer, p_server text, p_lease interval, p_reopen boolean,
+    p_replaces uuid,
     OUT outcome text, OUT turn_id uuid, OUT turn_attempt integer, OUT turn_seq integer, OUT assistant_name text,
     OUT recent jsonb, OUT recalled jsonb
 ) LANGUAGE plpgsql AS $$
@@ -176,7 +207,7 @@ BEGIN
     SELECT b.outcome, b.turn_id, b.turn_attempt, b.turn_seq, b.assistant_name, b.recent, b.recalled
     INTO outcome, turn_id, turn_attempt, turn_seq, assistant_name, recent, recalled
     FROM begin_turn(p_user, p_session, p_message, p_turn, p_key, p_text, p_metadata, p_window, p_recall, p_server,
-                    p_lease, p_reopen) b;
+                    p_lease, p_reopen, p_replaces) b;
     IF outcome = 'begun' THEN
         PERFORM reserve(p_user, p_turn, coalesce(p_limits -> 'models' ->> assistant_name, p_limits ->> 'model'),
                         prompt_estimate(recent, recalled, p_text, p_limits), (p_limits ->> 'reply')::bigint, p_limits);
@@ -224,7 +255,8 @@ def downgrade() -> None:
     run(
         """
         DROP TRIGGER messages_counted ON messages;
-        DROP FUNCTION retry_turn_within, begin_turn_within, prompt_estimate, reserve, count_turn, token_cost, uuid_nil;
+        DROP FUNCTION retry_turn_within, begin_turn_within, prompt_estimate, reserve, count_turn,
+            count_background, token_cost, uuid_nil;
         DROP TABLE quota_reservations, quota_days;
         """
     )
