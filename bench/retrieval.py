@@ -133,7 +133,8 @@ COPIES = (
     """,
     """
     INSERT INTO recall_blocks
-    SELECT %(copy)s, block, user_id, through_seq, model, speakers, facts, words, pooled, tokens
+    SELECT %(copy)s, block, user_id, through_seq, model, meaning, (random() * 9007199254740992)::bigint,
+        people, facts, words, pooled, tokens
     FROM recall_blocks WHERE session_id = %(of)s
     """,
 )

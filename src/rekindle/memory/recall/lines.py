@@ -1,11 +1,11 @@
 """What is kept of the lines of a conversation for search: packed arrays, a block of up to 64 lines in a row.
 
-Kept of a line: 10 bytes of facts, 4 bytes a word, and, where there is an embedder, 48 bytes for the whole and 48 a
-token. It is no copy of the text, but who tries words can tell which are in it.
+Kept of a line: 10 bytes of facts, 4 bytes a word, and, where there is an embedder, a bit for each number of its vector
+and 48 bytes a token. It is no copy of the text, but who tries words can tell which are in it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rekindle.memory.extract import excerpt
-from rekindle.memory.minilm import TOKEN_BYTES, Bits, MiniLM
+from rekindle.memory.minilm import TOKEN_BYTES, Bits, MiniLM, Vectors
 from rekindle.memory.words import terms
 
 BLOCK = 64
@@ -34,6 +34,11 @@ _TIME = re.compile(
     r"sat|sun)\w*|january|february|march|april|may|june|july|august|september|october|november|december|20\d\d|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|\d+(?:st|nd|rd|th)|"
     r"(?:few|couple|two|three|four) (?:of )?(?:days|weeks|months|years))\b",
+    re.IGNORECASE,
+)
+_GREETED = re.compile(
+    r"\b(?:hi|hey|hello|thanks|thank you|bye|good (?:morning|night)|dear|welcome|congrats|congratulations|sorry)"
+    r"(?: again| there| so much| a lot)?,? (?-i:([A-Z]\w{1,30}))(?= *(?:[^\w\s]|$))",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -54,20 +59,31 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive lines of a session, packed; `first` is the seq of the first of them."""
+    """Consecutive lines of a session, packed; `first` is the seq of the first of them.
+
+    `model` made the tokens, `meaning` the signs of each line as a whole; None where no model did.
+    """
 
     session_id: UUID
     first: int
     model: str | None
+    meaning: str | None
     speakers: list[str]
+    called: list[list[str]]
+    """The names by which each of the speakers is greeted by the other of two, each time."""
     facts: NDArray[Any]
     words: NDArray[np.uint32]
     pooled: Bits
-    tokens: Bits | None = None
+    tokens: Bits
 
 
-def pack(session_id: UUID, lines: Sequence[Line], model: MiniLM | None) -> Block:
-    """The block of these lines, at least one, which follow each other without a gap."""
+def pack(
+    session_id: UUID, lines: Sequence[Line], model: MiniLM | None, meaning: tuple[str, Vectors] | None = None
+) -> Block:
+    """The block of these lines, at least one, which follow each other without a gap.
+
+    `meaning` is another model's name and its vectors of the lines, instead of the means of the tokens.
+    """
     speakers = list(dict.fromkeys(line.speaker for line in lines))[:255]
     texts = [excerpt(line.content, LONGEST) for line in lines]
     hashed = [word_numbers(line, text) for line, text in zip(lines, texts, strict=True)]
@@ -75,15 +91,33 @@ def pack(session_id: UUID, lines: Sequence[Line], model: MiniLM | None) -> Block
     for i, (line, text) in enumerate(zip(lines, texts, strict=True)):
         place = speakers.index(line.speaker) if line.speaker in speakers else 0
         facts[i] = (max(0, int(line.said.timestamp())), len(hashed[i]), 0, _flags(line, text), place)
-    pooled = np.zeros((0, TOKEN_BYTES), np.uint8)
-    tokens: Bits | None = None
+    tokens, pooled = np.zeros((0, TOKEN_BYTES), np.uint8), np.zeros((0, 0), np.uint8)
     if model:
         bits = model.lines([f"{line.speaker or line.role}: {text}" for line, text in zip(lines, texts, strict=True)])
         facts["tokens"] = [len(own) for own in bits]
         tokens = np.concatenate(bits)
         pooled = np.stack([np.packbits(np.unpackbits(own, axis=1).mean(axis=0) > 0.5) for own in bits])
+    if meaning:
+        pooled = signs(meaning[1])
+    named = meaning[0] if meaning else model.name if model else None
     flat = np.array([word for own in hashed for word in own], np.uint32)
-    return Block(session_id, lines[0].seq, model.name if model else None, speakers, facts, flat, pooled, tokens)
+    called = _called(lines, texts, speakers)
+    return Block(
+        session_id, lines[0].seq, model.name if model else None, named, speakers, called, facts, flat, pooled, tokens
+    )
+
+
+def signs(vectors: Vectors) -> Bits:
+    """A bit for each number of these vectors, in whole groups of 64."""
+    return np.packbits(np.pad(vectors > 0, ((0, 0), (0, -vectors.shape[1] % 64))), axis=1)
+
+
+def _called(lines: Sequence[Line], texts: Sequence[str], speakers: list[str]) -> list[list[str]]:
+    called: list[list[str]] = [[] for _ in speakers]
+    if len(speakers) == 2:  # of more, nobody can tell who is meant
+        for line, text in zip(lines, texts, strict=True):
+            called[1 - speakers.index(line.speaker)] += [name.casefold() for name in _GREETED.findall(text[:2_000])[:5]]
+    return called
 
 
 def word_numbers(line: Line, text: str) -> list[int]:
@@ -106,62 +140,3 @@ def _flags(line: Line, text: str) -> int:
     flags |= TELLS_TIME if _TIME.search(text) else 0
     flags |= TELLS_NUMBER if _NUMBER.search(text) else 0
     return flags | (BY_ASSISTANT if line.role == "assistant" else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """All lines of one person, n of them, in arrays; sessions in the order of their ids, which is that of time."""
-
-    blocks: list[Block]
-    sessions: list[UUID]
-    session: NDArray[np.intp]
-    """(n,) the place of a line's session in `sessions`."""
-    block: NDArray[np.intp]
-    """(n,) the place of its block in `blocks`."""
-    seq: NDArray[np.intp]
-    facts: NDArray[Any]
-    speakers: list[str]
-    speaker: NDArray[np.intp]
-    """(n,) the place of its speaker in `speakers`."""
-    words: NDArray[np.uint32]
-    word_end: NDArray[np.intp]
-    """(n,) where in `words` those of a line end."""
-    pooled: Bits
-    """(n, 48); zeros where a line has no vectors."""
-    token_start: NDArray[np.intp]
-    """(n,) where its tokens begin in its block."""
-
-
-def gather(blocks: Iterable[Block]) -> Past:
-    """The blocks of one person in one."""
-    ordered = sorted(blocks, key=lambda block: (block.session_id.int, block.first))
-    sizes = np.array([len(block.facts) for block in ordered], np.intp)
-    sessions = list(dict.fromkeys(block.session_id for block in ordered))
-    place_of = {session: place for place, session in enumerate(sessions)}
-    speakers = sorted({speaker for block in ordered for speaker in block.speakers})
-    speaker_place = {speaker: place for place, speaker in enumerate(speakers)}
-    # As bytes: NumPy compares the fields of each with those of each other.
-    facts = np.frombuffer(b"".join([block.facts.tobytes() for block in ordered]), FACTS)
-    first_speaker = np.cumsum([0, *(len(block.speakers) for block in ordered)])
-    all_speakers = np.array([speaker_place[s] for block in ordered for s in block.speakers] or [0], np.intp)
-    block_of = np.repeat(np.arange(len(ordered)), sizes)
-    within = np.arange(len(facts)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    pooled = [
-        block.pooled if len(block.pooled) else np.zeros((len(block.facts), TOKEN_BYTES), np.uint8) for block in ordered
-    ]
-    ends = np.cumsum(facts["tokens"], dtype=np.intp)
-    starts = ends - facts["tokens"]
-    return Past(
-        blocks=ordered,
-        sessions=sessions,
-        session=np.array([place_of[block.session_id] for block in ordered], np.intp)[block_of],
-        block=block_of,
-        seq=np.array([block.first for block in ordered], np.intp)[block_of] + within,
-        facts=facts,
-        speakers=speakers,
-        speaker=all_speakers[first_speaker[block_of] + facts["speaker"]],
-        words=np.concatenate([block.words for block in ordered]) if ordered else np.zeros(0, np.uint32),
-        word_end=np.cumsum(facts["words"], dtype=np.intp),
-        pooled=np.concatenate(pooled) if pooled else np.zeros((0, TOKEN_BYTES), np.uint8),
-        token_start=starts - starts[np.cumsum(sizes) - sizes][block_of] if len(facts) else starts,
-    )

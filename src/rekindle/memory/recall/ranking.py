@@ -7,19 +7,26 @@ kinds of conversations, not fitted to any.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.minilm import WIDTH, Bits, Question
-from rekindle.memory.recall.lines import ASKS, BY_ASSISTANT, ENDS_ASKING, TELLS_NUMBER, TELLS_TIME, Past, word_number
+from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors
+from rekindle.memory.recall.lines import (
+    ASKS,
+    BY_ASSISTANT,
+    ENDS_ASKING,
+    TELLS_NUMBER,
+    TELLS_TIME,
+    signs,
+    word_number,
+)
+from rekindle.memory.recall.past import Past, Places
 from rekindle.memory.recall.question import Asked
 
-Scores = NDArray[np.float64]
+Scores = NDArray[np.float32]
 
 CANDIDATES = 200
 """Lines that are compared token by token; more gain nothing."""
@@ -56,72 +63,66 @@ WEIGHTS = Weights()
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The first step's results: (n,) arrays, and the best candidates' places, best first."""
+    """The first step's results: the best lines' places, best first, and, of each of these, its signs."""
 
+    lines: Places
     words: Scores
     session_words: Scores
     context_words: Scores
     whole: Scores
-    candidates: NDArray[np.intp]
 
 
-def look(past: Past, asked: Asked, question: Question | None, allowed: NDArray[np.bool_]) -> Looked:
-    """Look at every line; candidates are among the `allowed`."""
-    counts = [_counts(past, word_number(term)) for term in asked.terms]
-    words = standard(_bm25(counts, past.facts["words"], _B_LINE))
-    sessions = len(past.sessions)
-    by_session = [_summed(past, count) for count in counts]
-    session_length = np.bincount(past.session, past.facts["words"], sessions)
-    session_words = standard(_bm25(by_session, session_length, _B_SESSION)[past.session])
-    context = _context(past, counts)
-    whole = np.zeros(len(past.seq))
-    if question is not None:
-        own = _alike(past.pooled, question)
-        whole = standard(own + _shifted(past, own, 1) + _shifted(past, own, -1))
+def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]) -> Looked:
+    """Look at every line; candidates are among the `allowed`. `vectors`: the question's as a whole, by model."""
+    found = [_found(past, word_number(term)) for term in asked.terms]
+    words = standard(_bm25(found, past.length, _B_LINE))
+    session_length = np.bincount(past.session, past.length, len(past.sessions))
+    session_words = standard(_bm25(_by_session(past, found), session_length, _B_SESSION)[past.session])
+    context = _context(past, found)
+    whole = _whole(past, vectors)
     base = words + whole + WEIGHTS.session_words * session_words + context
     # Without vectors there is nothing to be found by but words: of the line, or of those around it.
-    reachable = allowed if question is not None else allowed & (context > 0)
-    places = np.flatnonzero(reachable)
+    places = np.flatnonzero(allowed if past.wholes.keys() & vectors.keys() else allowed & (context > 0))
     if len(places) > CANDIDATES:
         places = places[np.argpartition(-base[places], CANDIDATES)[:CANDIDATES]]
     best = places[np.argsort(-base[places], kind="stable")]
-    return Looked(words, session_words, context, whole, best)
+    return Looked(best, words[best], session_words[best], context[best], whole[best])
 
 
 def rank(
     past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: list[Bits]
 ) -> Scores:
     """Scores of the candidates; `questions` in the first person and as asked, `tokens` of each candidate."""
-    chosen, w = looked.candidates, WEIGHTS
-    flags = past.facts["flags"]
-    score = (
+    lines, w = looked.lines, WEIGHTS
+    flags = past.flags[lines]
+    score: Scores = (
         w.words * looked.words
         + w.session_words * looked.session_words
         + w.context_words * looked.context_words
         + w.whole * looked.whole
-    )[chosen]
-    score += w.asks * _has(flags, ASKS)[chosen] + w.ends_asking * _has(flags, ENDS_ASKING)[chosen]
-    score += w.tells_time * asked.wants_time * _has(flags, TELLS_TIME)[chosen]
-    score += w.tells_number * asked.wants_number * _has(flags, TELLS_NUMBER)[chosen]
-    score += w.date * _dated(past, asked)[chosen]
+    )
+    score += w.asks * _has(flags, ASKS) + w.ends_asking * _has(flags, ENDS_ASKING)
+    score += w.tells_time * asked.wants_time * _has(flags, TELLS_TIME)
+    score += w.tells_number * asked.wants_number * _has(flags, TELLS_NUMBER)
+    score += w.date * _dated(past, asked)[past.session[lines]]
     if asked.about is not None:
-        score += w.speaker * np.where(past.speaker[chosen] == past.speakers.index(asked.about), 1.0, -1.0)
-    answers = _answers(past)
-    score += w.answers * answers[chosen]
-    if questions is not None and len(chosen):
+        score += w.speaker * np.where(past.speaker[lines] == past.speakers.index(asked.about), 1, -1)
+    answers = _answers(past, lines)
+    score += w.answers * answers
+    if questions is not None and len(lines):
         near, as_asked = _near(questions, tokens)
         score += w.tokens * near + w.tokens_as_asked * as_asked
         # A candidate's question is one too, or is not near at all.
-        everywhere = np.full(len(past.seq), min(near.min(), 0.0))
-        everywhere[chosen] = near
-        score += w.answers_well * (answers * _shifted(past, everywhere, 1))[chosen]
-        best = np.full(len(past.sessions), -np.inf)
-        np.maximum.at(best, past.session[chosen], near)
-        score += w.best_of_session * best[past.session[chosen]]
+        everywhere = np.full(len(past), min(near.min(), 0.0), np.float32)
+        everywhere[lines] = near
+        score += w.answers_well * answers * everywhere[lines - 1]
+        best = np.full(len(past.sessions), -np.inf, np.float32)
+        np.maximum.at(best, past.session[lines], near)
+        score += w.best_of_session * best[past.session[lines]]
     return score
 
 
-def late_interaction(questions: Sequence[NDArray[np.float32]], lines: list[Bits]) -> list[Scores]:
+def late_interaction(questions: Sequence[Vectors], lines: list[Bits]) -> list[Scores]:
     """For each question, of each line: the mean, over the question's tokens, of the nearness of the nearest token."""
     signs = np.unpackbits(np.concatenate(lines), axis=1).astype(np.float32)
     asked = np.concatenate(questions)
@@ -130,12 +131,12 @@ def late_interaction(questions: Sequence[NDArray[np.float32]], lines: list[Bits]
     starts = np.cumsum([0, *(len(line) for line in lines[:-1])])
     nearest = np.maximum.reduceat(products, starts, axis=1)
     parts = np.split(nearest, np.cumsum([len(question) for question in questions])[:-1])
-    return [part.mean(axis=0).astype(np.float64) for part in parts]
+    return [part.mean(axis=0, dtype=np.float32) for part in parts]
 
 
 def _near(questions: tuple[Question, Question], tokens: list[Bits]) -> tuple[Scores, Scores]:
     """How near candidates are, in half standard deviations; a line without tokens is neither near nor far."""
-    near, as_asked = np.zeros(len(tokens)), np.zeros(len(tokens))
+    near, as_asked = np.zeros((2, len(tokens)), np.float32)
     known = [place for place, own in enumerate(tokens) if len(own)]
     if known:
         lines = [tokens[place] for place in known]
@@ -149,29 +150,34 @@ def standard(values: Scores) -> Scores:
     if not len(values):
         return values
     spread = values.std()
-    scaled: Scores = (values - values.mean()) / spread if spread > 1e-9 else np.zeros(len(values))
+    scaled: Scores = (values - values.mean()) / spread if spread > 1e-6 else np.zeros_like(values)
     return scaled
 
 
-def _counts(past: Past, word: int) -> Scores:
-    found = np.searchsorted(past.word_end, np.flatnonzero(past.words == np.uint32(word)), side="right")
-    return np.bincount(found, minlength=len(past.seq)).astype(np.float64)
+Found = tuple[Places, Scores]
+"""Where a word is, in order, and how often."""
 
 
-def _summed(past: Past, count: Scores) -> Scores:
-    holding = np.flatnonzero(count)  # few: the sum of them is quicker than that of all
-    return np.bincount(past.session[holding], count[holding], len(past.sessions)).astype(np.float64)
+def _found(past: Past, word: int) -> Found:
+    lines = np.searchsorted(past.word_end, np.flatnonzero(past.words == np.uint32(word)), side="right")
+    new = np.ones(len(lines), np.bool_)
+    new[1:] = lines[1:] != lines[:-1]
+    starts = np.flatnonzero(new)
+    return lines[starts], np.diff(starts, append=len(lines)).astype(np.float32)
 
 
-def _bm25(counts: list[Scores], lengths: NDArray[Any], b: float) -> Scores:
+def _by_session(past: Past, found: list[Found]) -> list[Found]:
+    counts = [np.bincount(past.session[lines], count, len(past.sessions)) for lines, count in found]
+    return [(holding := np.flatnonzero(count), count[holding].astype(np.float32)) for count in counts]
+
+
+def _bm25(found: list[Found], lengths: NDArray[np.float64] | Places, b: float) -> Scores:
     n = len(lengths)
-    score = np.zeros(n)
-    norm = _K1 * (1 - b + b * lengths / max(float(lengths.mean()), 1e-9)) if n else score
-    for count in counts:
-        holding = np.flatnonzero(count)
-        if len(holding):
-            own = count[holding]
-            score[holding] += _rarity(n, len(holding)) * own * (_K1 + 1) / (own + norm[holding])
+    score = np.zeros(n, np.float32)
+    mean = max(float(lengths.mean()), 1e-9) if n else 1.0
+    for places, count in found:
+        norm = _K1 * (1 - b + b * lengths[places] / mean)
+        score[places] += _rarity(n, len(places)) * count * (_K1 + 1) / (count + norm)
     return score
 
 
@@ -179,61 +185,70 @@ def _rarity(n: int, holding: int) -> float:
     return math.log(1 + (n - holding + 0.5) / (holding + 0.5))
 
 
-def _context(past: Past, counts: list[Scores]) -> Scores:
+def _context(past: Past, found: list[Found]) -> Scores:
     """Which share of the question's words, by weight, is in a line or the two before and after it: 0 to 1."""
-    n, total, share = len(past.seq), 0.0, np.zeros(len(past.seq))
-    for count in counts:
-        holds = np.minimum(count, 1)
-        weight = math.log((n + 1) / (float(holds.sum()) + 0.5))
+    total, share = 0.0, np.zeros(len(past), np.float32)
+    one, two = past.follows[1:], past.follows[2:] & past.follows[1:-1]
+    for places, _ in found:
+        weight = math.log((len(past) + 1) / (len(places) + 0.5))
         total += weight
-        near = holds.copy()
-        for distance in range(1, _AROUND + 1):
-            np.maximum(near, _shifted(past, holds, distance), out=near)
-            np.maximum(near, _shifted(past, holds, -distance), out=near)
-        share += weight * near
-    return share / total if total > 0 else share
+        if len(places):
+            holds = np.zeros(len(past), np.bool_)
+            holds[places] = True
+            near = holds.copy()
+            near[1:] |= holds[:-1] & one
+            near[:-1] |= holds[1:] & one
+            near[2:] |= holds[:-2] & two
+            near[:-2] |= holds[2:] & two
+            share += np.float32(weight) * near
+    return share / np.float32(total) if total > 0 else share
 
 
-def _shifted(past: Past, values: Scores, distance: int) -> Scores:
-    """The value of the line so many before (after, if negative) in the same session; 0 where there is none."""
-    shifted = np.zeros_like(values)
-    if distance == 0 or abs(distance) >= len(values):
-        return values if distance == 0 else shifted
-    later, earlier = slice(abs(distance), None), slice(None, -abs(distance))
-    same = past.session[later] == past.session[earlier]
-    to, source = (later, earlier) if distance > 0 else (earlier, later)
-    shifted[to] = values[source] * same
-    return shifted
+def _whole(past: Past, vectors: Mapping[str, Vectors]) -> Scores:
+    """How near lines and those beside them are as wholes, in standard deviations."""
+    near = np.zeros(len(past), np.float32)
+    for name, vector in vectors.items():
+        places, known = past.wholes.get(name, (None, None))
+        own = signs(vector[None]).view(np.uint64)[0]
+        if known is not None and known.shape[1] == len(own):
+            # Models differ in how near all texts are to each other.
+            near[slice(None) if places is None else places] = standard(_alike(known, own))
+    beside = near.copy()
+    beside[1:] += near[:-1] * past.follows[1:]
+    beside[:-1] += near[1:] * past.follows[1:]
+    return standard(beside)
 
 
-def _alike(pooled: Bits, question: Question) -> Scores:
-    """How many of 384 signs a line shares with the question, less half of them."""
-    signs = np.packbits(question.whole > 0).view(np.uint64)
-    different = np.bitwise_count(pooled.view(np.uint64) ^ signs).sum(axis=1, dtype=np.intp)
-    alike: Scores = (WIDTH / 2 - different).astype(np.float64)
-    return alike
+def _alike(known: NDArray[np.uint64], own: NDArray[np.uint64]) -> Scores:
+    """How many signs each line does not share with the question, negative."""
+    different = np.zeros(len(known), np.int16)
+    for column, word in zip(known.T, own, strict=True):  # a sum of columns is much quicker than one of short rows
+        different -= np.bitwise_count(column ^ word)
+    return different.astype(np.float32)
 
 
 def _has(flags: NDArray[np.uint8], flag: int) -> Scores:
-    return ((flags & flag) > 0).astype(np.float64)
+    return ((flags & flag) > 0).astype(np.float32)
 
 
-def _answers(past: Past) -> Scores:
+def _answers(past: Past, lines: Places) -> Scores:
     """1 where somebody else has just ended with a question."""
-    asked = _shifted(past, _has(past.facts["flags"], ENDS_ASKING), 1)
-    turned = np.ones(len(past.seq))
-    turned[1:] = past.facts["flags"][1:] & BY_ASSISTANT != past.facts["flags"][:-1] & BY_ASSISTANT
-    return asked * turned
+    before, own = past.flags[lines - 1], past.flags[lines]
+    asked = past.follows[lines] & ((before & ENDS_ASKING) > 0) & (((before ^ own) & BY_ASSISTANT) > 0)
+    return asked.astype(np.float32)
 
 
 def _dated(past: Past, asked: Asked) -> Scores:
-    """1 for a line of a month the question names (2 with its day), 0.3 for its year; by session, as they begin."""
-    fits = np.zeros(len(past.sessions))
-    times = asked.times
-    if not (times.months or times.years) or not len(past.seq):
-        return np.zeros(len(past.seq))
-    _, first = np.unique(past.session, return_index=True)
-    for place, seconds in enumerate(past.facts["said"][first]):
-        day = datetime.fromtimestamp(int(seconds), UTC)
-        fits[place] = (day.month in times.months) * (1 + (day.day in times.days)) + 0.3 * (day.year in times.years)
-    return fits[past.session]
+    """Of each session, as it begins: 1 in a month the question names (2 on its day), 0.3 in its year."""
+    times, begins = asked.times, np.zeros(len(past.sessions), np.int64)
+    if not (times.months or times.years):
+        return np.zeros(len(begins), np.float32)
+    firsts = np.flatnonzero(~past.follows)[::-1]  # what comes first is written last
+    begins[past.session[firsts]] = past.said[firsts]
+    day = begins.astype("datetime64[s]").astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    in_month = np.isin(month.astype(int) % 12 + 1, list(times.months))
+    on_day = np.isin((day - month).astype(int) + 1, list(times.days))
+    in_year = np.isin(day.astype("datetime64[Y]").astype(int) + 1970, list(times.years))
+    fits: Scores = (in_month * (1.0 + on_day) + 0.3 * in_year).astype(np.float32)
+    return fits

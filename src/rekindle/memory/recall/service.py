@@ -15,9 +15,11 @@ from rekindle.errors import UserGone
 from rekindle.identity.service import Caller
 from rekindle.memory.minilm import Bits, MiniLM, Question
 from rekindle.memory.recall import store
-from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Block, Line, Past, gather, pack
+from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
+from rekindle.memory.recall.past import Past, gather, joined, packed
 from rekindle.memory.recall.question import Asked, read
 from rekindle.memory.recall.ranking import look, rank
+from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import Snippet, snippet
 from rekindle.memory.recall.store import Shown
 from rekindle.sessions.service import Role
@@ -74,6 +76,7 @@ class Recall:
     def __init__(self, database: Database, model: MiniLM | None) -> None:
         self._database = database
         self._model = model
+        self.shelf = Shelf()
 
     @property
     def by_meaning(self) -> bool:
@@ -83,7 +86,8 @@ class Recall:
     async def unindexed(self, limit: int = 100) -> list[tuple[UUID, UUID]]:
         """User and session ids of sessions with lines that search does not know yet, or knows by another model."""
         async with self._database.system() as connection:
-            return await store.list_unindexed(connection, self._model.name if self._model else None, limit)
+            name = self._model.name if self._model else None
+            return await store.list_unindexed(connection, name, name, limit)
 
     async def catch_up(self) -> int:
         """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new."""
@@ -131,10 +135,9 @@ class Recall:
         filters = filters or Filters()
         query = query[:LONGEST_QUERY].encode(errors="replace").decode()  # a terminal may pass half characters
         async with self._database.transaction(caller.user_id) as connection:
-            blocks = await store.list_blocks(connection, caller.user_id, caller.session_id)
-            late = await store.list_late_lines(connection, caller.user_id, caller.session_id, LATE_LINES)
+            past = await self._past(connection, caller)
             limits = await _limits(connection, caller, filters)
-            search = await asyncio.to_thread(_Search, self._model, query, blocks, late, filters, limits)
+            search = await asyncio.to_thread(_Search, self._model, query, past, filters, limits)
             tokens = await store.list_tokens(connection, search.wanted) if search.wanted else []
             found = await asyncio.to_thread(search.ranked, tokens)
             page = [place for place in found if after is None or place.order > after.order][:limit]
@@ -152,6 +155,18 @@ class Recall:
             if (message := messages.get((place.session_id, place.seq)))
         ]
 
+    async def _past(self, connection: Connection, caller: Caller) -> Past:
+        """All that the caller may search, from memory where the database says that nothing has changed."""
+        waiting = await store.find_waiting(connection, caller.user_id, caller.session_id, LATE_LINES)
+        past = self.shelf.find(caller.user_id, waiting.version) if caller.session_id is None else None
+        if past is None:
+            past = await asyncio.to_thread(
+                gather, await store.find_packed(connection, caller.user_id, caller.session_id)
+            )
+            if caller.session_id is None:
+                self.shelf.put(caller.user_id, past)
+        return joined(past, _late(waiting.late, past)) if waiting.late else past
+
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
@@ -164,46 +179,28 @@ class _Limits:
 class _Search:
     """One search between its trips to the database: `wanted` is what of the candidates it needs to see."""
 
-    def __init__(
-        self,
-        model: MiniLM | None,
-        query: str,
-        blocks: list[Block],
-        late: list[tuple[UUID, Line]],
-        filters: Filters,
-        limits: _Limits,
-    ) -> None:
-        self._past = gather([*blocks, *_late_blocks(late)])
-        self.asked: Asked = read(query, (speaker for speaker in self._past.speakers if speaker))
+    def __init__(self, model: MiniLM | None, query: str, past: Past, filters: Filters, limits: _Limits) -> None:
+        self._past = past
+        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker))
         self._questions: tuple[Question, Question] | None = None
-        if model and any(block.model == model.name for block in blocks):
+        vectors = {}
+        if model and model.name in past.model:
             first = model.question(self.asked.first_person)
             self._questions = first, first if self.asked.first_person == query else model.question(query)
-        whole = self._questions[0] if self._questions else None
-        self._looked = look(self._past, self.asked, whole, _allowed(self._past, filters, limits))
-        self.wanted = self._tokens_wanted() if self._questions else []
+            vectors[model.name] = first.whole
+        self._looked = look(past, self.asked, vectors, _allowed(past, filters, limits))
+        self.wanted = []
+        if model and self._questions:
+            self.wanted = [past.slice_of_tokens(line, model.name) for line in self._looked.lines.tolist()]
 
     def ranked(self, tokens: list[Bits]) -> list[Place]:
         """The candidates, best first."""
-        past, chosen = self._past, self._looked.candidates
-        scores = rank(past, self.asked, self._looked, self._questions, tokens)
+        scores = rank(self._past, self.asked, self._looked, self._questions, tokens)
         places = [
-            Place(round(float(score), 6), past.sessions[past.session[i]], int(past.seq[i]))
-            for i, score in zip(chosen, scores, strict=True)
+            Place(round(score, 5), *self._past.place(line))
+            for line, score in zip(self._looked.lines.tolist(), scores.tolist(), strict=True)
         ]
         return sorted(places, key=lambda place: place.order)
-
-    def _tokens_wanted(self) -> list[tuple[UUID, int, int, int]]:
-        past = self._past
-        return [
-            (
-                past.sessions[past.session[i]],
-                (past.blocks[past.block[i]].first - 1) // BLOCK,
-                int(past.token_start[i]),
-                int(past.facts["tokens"][i]),
-            )
-            for i in self._looked.candidates
-        ]
 
 
 async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:
@@ -217,32 +214,33 @@ async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _
     return _Limits(sessions, places)
 
 
-def _late_blocks(late: list[tuple[UUID, Line]]) -> list[Block]:
-    """Lines that are in no block yet, as blocks of their own: words without vectors."""
+def _late(late: list[tuple[UUID, Line]], past: Past) -> Past:
+    """Lines that are in no block yet, as a past of their own: words without vectors."""
     by_session: defaultdict[UUID, list[Line]] = defaultdict(list)
-    for session_id, line in late:
+    for session_id, line in sorted(late, key=lambda found: (found[0].int, found[1].seq)):
         by_session[session_id].append(line)
-    return [
-        pack(session_id, sorted(lines, key=lambda line: line.seq), None) for session_id, lines in by_session.items()
-    ]
+    reached = {session_id: past.reaches(session_id) for session_id in by_session}
+    new = {session: [line for line in lines if line.seq > reached[session]] for session, lines in by_session.items()}
+    return gather(packed([pack(session, lines, None) for session, lines in new.items() if lines]))
 
 
 def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]:
-    allowed: NDArray[np.bool_] = past.facts["words"] > 0
+    allowed: NDArray[np.bool_] = past.length > 0
     if limits.sessions is not None:
-        allowed &= np.array([session in limits.sessions for session in past.sessions], bool)[past.session]
+        allowed &= np.array([session in limits.sessions for session in past.session_ids()], bool)[past.session]
     if filters.role is not None:
-        by_assistant = (past.facts["flags"] & BY_ASSISTANT) > 0
+        by_assistant = (past.flags & BY_ASSISTANT) > 0
         allowed &= by_assistant == (filters.role == "assistant")
     if filters.since is not None:
-        allowed &= past.facts["said"] >= filters.since.timestamp()
+        allowed &= past.said >= filters.since.timestamp()
     if filters.until is not None:
-        allowed &= past.facts["said"] < filters.until.timestamp()
+        allowed &= past.said < filters.until.timestamp()
     if filters.without is not None:
         session, first = filters.without
-        here = np.array([known == session for known in past.sessions], bool)[past.session]
-        allowed &= ~(here & (past.seq >= first))
+        here = np.array([known == session for known in past.session_ids()], bool)[past.session]
+        allowed &= ~(here & (past.seqs() >= first))
     if limits.places is not None:
-        places = zip(past.session, past.seq, strict=True)
-        allowed &= np.fromiter(((past.sessions[s], int(seq)) in limits.places for s, seq in places), bool)
+        ids = past.session_ids()
+        places = zip(past.session, past.seqs(), strict=True)
+        allowed &= np.fromiter(((ids[s], int(seq)) in limits.places for s, seq in places), bool, len(past))
     return allowed

@@ -10,7 +10,8 @@ from psycopg.types.json import Jsonb
 
 from rekindle.database import Connection
 from rekindle.memory.minilm import TOKEN_BYTES, Bits
-from rekindle.memory.recall.lines import BLOCK, FACTS, Block, Line
+from rekindle.memory.recall.lines import BLOCK, Block, Line
+from rekindle.memory.recall.past import Packed, people
 from rekindle.sessions.service import Role
 
 UNSETTLED = "(m.status <> 'complete' AND m.seq = s.last_seq)"
@@ -19,11 +20,12 @@ UNSETTLED = "(m.status <> 'complete' AND m.seq = s.last_seq)"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How far a block reaches, and by which model."""
+    """How far a block reaches, and by which models."""
 
     number: int
     through_seq: int
     model: str | None
+    meaning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,25 @@ class Shown:
     created_at: datetime
 
 
-async def list_unindexed(connection: Connection, model: str | None, limit: int) -> list[tuple[UUID, UUID]]:
-    """User and session id of sessions that have lines in no block, or, with `model`, blocks of another model."""
+async def list_unindexed(
+    connection: Connection, model: str | None, meaning: str | None, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """User and session id of sessions that have lines in no block, or blocks of other models than these (None: any)."""
     cursor = await connection.execute(
         f"""
         SELECT s.user_id, s.id FROM sessions s LEFT JOIN (
-            SELECT session_id, max(through_seq) AS through, bool_or(model IS DISTINCT FROM %(model)s) AS other
+            SELECT session_id, max(through_seq) AS through, bool_or(
+                (%(model)s::text IS NOT NULL AND model IS DISTINCT FROM %(model)s)
+                OR (%(meaning)s::text IS NOT NULL AND meaning IS DISTINCT FROM %(meaning)s)
+            ) AS other
             FROM recall_blocks GROUP BY session_id
         ) b ON b.session_id = s.id
-        WHERE s.last_seq > 0 AND ((%(model)s::text IS NOT NULL AND b.other) OR EXISTS (
+        WHERE s.last_seq > 0 AND (b.other OR EXISTS (
             SELECT FROM messages m WHERE m.session_id = s.id AND m.seq > coalesce(b.through, 0) AND NOT {UNSETTLED}
         ))
         ORDER BY s.id DESC LIMIT %(limit)s
         """,
-        {"model": model, "limit": limit},
+        {"model": model, "meaning": meaning, "limit": limit},
     )
     return [(row["user_id"], row["id"]) for row in await cursor.fetchall()]
 
@@ -59,9 +66,9 @@ async def list_unindexed(connection: Connection, model: str | None, limit: int) 
 async def list_kept(connection: Connection, session_id: UUID) -> list[Kept]:
     """The blocks of a session."""
     cursor = await connection.execute(
-        "SELECT block, through_seq, model FROM recall_blocks WHERE session_id = %s", (session_id,)
+        "SELECT block AS number, through_seq, model, meaning FROM recall_blocks WHERE session_id = %s", (session_id,)
     )
-    return [Kept(row["block"], row["through_seq"], row["model"]) for row in await cursor.fetchall()]
+    return [Kept(**row) for row in await cursor.fetchall()]
 
 
 async def find_settled_seq(connection: Connection, session_id: UUID) -> int:
@@ -77,8 +84,10 @@ async def find_settled_seq(connection: Connection, session_id: UUID) -> int:
     return (row["seq"] or 0) if row else 0
 
 
-_LINE = """m.seq, m.role, m.content #>> '{}' AS content, m.created_at AS said, coalesce(m.metadata ->> 'speaker',
-    CASE m.role WHEN 'user' THEN u.metadata ->> 'name' END, '') AS speaker"""
+# What was replaced is a line without words: no search finds it.
+_LINE = """m.seq, m.role, CASE WHEN m.metadata ? 'replaced_by' THEN '' ELSE m.content #>> '{}' END AS content,
+    m.created_at AS said,
+    coalesce(m.metadata ->> 'speaker', CASE m.role WHEN 'user' THEN u.metadata ->> 'name' END, '') AS speaker"""
 
 
 async def list_lines(connection: Connection, session_id: UUID, first: int, last: int) -> list[Line]:
@@ -98,71 +107,102 @@ async def upsert_block(connection: Connection, user_id: UUID, block: Block) -> N
     await connection.execute(
         """
         INSERT INTO recall_blocks AS b
-            (session_id, block, user_id, through_seq, model, speakers, facts, words, pooled, tokens)
-        SELECT id, %s, user_id, %s, %s, %s, %s, %s, %s, %s FROM sessions WHERE id = %s AND user_id = %s FOR KEY SHARE
+            (session_id, block, user_id, through_seq, model, meaning, people, facts, words, pooled, tokens)
+        SELECT id, %s, user_id, %s, %s, %s, %s, %s, %s, %s, %s
+        FROM sessions WHERE id = %s AND user_id = %s FOR KEY SHARE
         ON CONFLICT (session_id, block) DO UPDATE SET
-            through_seq = excluded.through_seq, model = excluded.model, speakers = excluded.speakers,
-            facts = excluded.facts, words = excluded.words, pooled = excluded.pooled, tokens = excluded.tokens
+            through_seq = excluded.through_seq, model = excluded.model, meaning = excluded.meaning,
+            people = excluded.people, facts = excluded.facts, words = excluded.words, pooled = excluded.pooled,
+            tokens = excluded.tokens, stamp = excluded.stamp
         WHERE b.through_seq <= excluded.through_seq
         """,
         (
             (block.first - 1) // BLOCK,
             block.first + len(block.facts) - 1,
             block.model,
-            block.speakers,
+            block.meaning,
+            people(block),
             block.facts.tobytes(),
             block.words.tobytes(),
             block.pooled.tobytes(),
-            b"" if block.tokens is None else block.tokens.tobytes(),
+            block.tokens.tobytes(),
             block.session_id,
             user_id,
         ),
     )
 
 
-async def list_blocks(connection: Connection, user_id: UUID, only: UUID | None) -> list[Block]:
-    """All blocks of a user, or of one session, without their tokens."""
+async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) -> Packed:
+    """All blocks of a user, or of one session, without their tokens; in one row, as a row each costs more to read."""
     cursor = connection.cursor(binary=True)  # as text, bytes would come twice as long and have to be decoded
     await cursor.execute(
         """
-        SELECT session_id, block, model, speakers, facts, words, pooled FROM recall_blocks
-        WHERE user_id = %(user)s AND (%(only)s::uuid IS NULL OR session_id = %(only)s)
+        SELECT count(*) AS blocks, coalesce(bit_xor(stamp), 0) AS stamps,
+            string_agg(uuid_send(session_id), '') AS sessions,
+            string_agg(int4send(block * %(lines)s + 1), '') AS firsts,
+            string_agg(int4send(octet_length(facts)), '') AS facts_sizes,
+            string_agg(int4send(octet_length(pooled)), '') AS pooled_sizes,
+            string_agg(coalesce(model, ''), E'\\n') AS models,
+            string_agg(coalesce(meaning, ''), E'\\n') AS meanings,
+            string_agg(people, E'\\n') AS speakers,
+            string_agg(facts, '') AS facts, string_agg(words, '') AS words, string_agg(pooled, '') AS pooled
+        FROM (
+            SELECT * FROM recall_blocks
+            WHERE user_id = %(user)s AND (%(only)s::uuid IS NULL OR session_id = %(only)s)
+            ORDER BY session_id, block
+        ) b
         """,
-        {"user": user_id, "only": only},
+        {"user": user_id, "only": only, "lines": BLOCK},
     )
-    return [
-        Block(
-            row["session_id"],
-            row["block"] * BLOCK + 1,
-            row["model"],
-            row["speakers"],
-            np.frombuffer(row["facts"], FACTS),
-            np.frombuffer(row["words"], np.uint32),
-            np.frombuffer(row["pooled"], np.uint8).reshape(-1, TOKEN_BYTES),
-        )
-        for row in await cursor.fetchall()
-    ]
+    row = await cursor.fetchone()
+    assert row
+    version = row.pop("blocks"), row.pop("stamps")
+    if not version[0]:
+        return Packed()
+    return Packed(version, **row)
 
 
-async def list_late_lines(
-    connection: Connection, user_id: UUID, only: UUID | None, limit: int
-) -> list[tuple[UUID, Line]]:
-    """The newest lines that are in no block yet, each with its session."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The version of what is kept of a user's lines, and the newest lines that are in no block yet."""
+
+    version: tuple[int, int]
+    late: list[tuple[UUID, Line]]
+
+
+async def find_waiting(connection: Connection, user_id: UUID, only: UUID | None, limit: int) -> Waiting:
+    """The version of a user's blocks, and at most so many lines that are in none, each with its session.
+
+    Each writing of a block stamps it with a random number: other blocks, another count or another XOR.
+    """
     cursor = await connection.execute(
         f"""
-        SELECT m.session_id, {_LINE} FROM sessions s LEFT JOIN (
-            SELECT session_id, max(through_seq) AS through FROM recall_blocks
-            WHERE user_id = %(user)s GROUP BY session_id
-        ) b ON b.session_id = s.id
-        JOIN messages m ON m.session_id = s.id AND m.seq > coalesce(b.through, 0)
-        JOIN users u ON u.id = m.user_id
-        WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
-          AND s.last_seq > coalesce(b.through, 0)
-        ORDER BY s.id DESC, m.seq DESC LIMIT %(limit)s
+        WITH kept AS MATERIALIZED (
+            SELECT session_id, count(*) AS blocks, bit_xor(stamp) AS stamps, max(through_seq) AS through
+            FROM recall_blocks WHERE user_id = %(user)s AND (%(only)s::uuid IS NULL OR session_id = %(only)s)
+            GROUP BY session_id
+        ), version AS (
+            SELECT coalesce(sum(blocks), 0)::bigint AS blocks, coalesce(bit_xor(stamps), 0) AS stamps FROM kept
+        )
+        SELECT v.blocks, v.stamps, l.* FROM version v LEFT JOIN LATERAL (
+            SELECT m.session_id, {_LINE} FROM sessions s LEFT JOIN kept b ON b.session_id = s.id
+            JOIN messages m ON m.session_id = s.id AND m.seq > coalesce(b.through, 0)
+            JOIN users u ON u.id = m.user_id
+            WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
+              AND s.last_seq > coalesce(b.through, 0)
+            ORDER BY s.id DESC, m.seq DESC LIMIT %(limit)s
+        ) l ON true
         """,
         {"user": user_id, "only": only, "limit": limit},
     )
-    return [(row.pop("session_id"), Line(**row)) for row in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    version = rows[0]["blocks"], rows[0]["stamps"]
+    late = [
+        (row["session_id"], Line(row["seq"], row["role"], row["content"], row["said"], row["speaker"]))
+        for row in rows
+        if row["session_id"] is not None
+    ]
+    return Waiting(version, late)
 
 
 async def list_tokens(connection: Connection, wanted: list[tuple[UUID, int, int, int]]) -> list[Bits]:

@@ -17,7 +17,9 @@ def upgrade() -> None:
             user_id uuid NOT NULL,
             through_seq integer NOT NULL,
             model text,
-            speakers text[] NOT NULL,
+            meaning text,
+            stamp bigint NOT NULL DEFAULT (random() * 9007199254740992)::bigint,
+            people text NOT NULL,
             facts bytea NOT NULL,
             words bytea NOT NULL,
             pooled bytea NOT NULL,
@@ -28,7 +30,8 @@ def upgrade() -> None:
         ALTER TABLE recall_blocks
             ALTER facts SET STORAGE EXTERNAL, ALTER words SET STORAGE EXTERNAL,
             ALTER pooled SET STORAGE EXTERNAL, ALTER tokens SET STORAGE EXTERNAL;
-        CREATE INDEX recall_blocks_user ON recall_blocks (user_id);
+        -- A search compares stamps to know whether anything has changed, and reads blocks in this order.
+        CREATE INDEX recall_blocks_user ON recall_blocks (user_id, session_id, block) INCLUDE (through_seq, stamp);
         """
     )
     fence("recall_blocks")

@@ -1,0 +1,275 @@
+"""All lines of one person as arrays, put together from the blocks that are kept of them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rekindle.memory.minilm import Bits
+from rekindle.memory.recall.lines import BLOCK, FACTS, Block
+
+Places = NDArray[np.intp]
+
+_GREETINGS = 3
+"""So often somebody must have been greeted by a name to be known by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A person's blocks in one: each column of all of them, ordered by session and number.
+
+    Numbers are of 32 bits, big-endian. Texts have a line for each block.
+    """
+
+    version: tuple[int, int] = (0, 0)
+    """Of these blocks; others have another."""
+    sessions: bytes = b""
+    firsts: bytes = b""
+    """The seqs of their first lines."""
+    facts_sizes: bytes = b""
+    pooled_sizes: bytes = b""
+    models: str = ""
+    meanings: str = ""
+    speakers: str = ""
+    facts: bytes = b""
+    words: bytes = b""
+    pooled: bytes = b""
+
+
+def people(block: Block) -> str:
+    """Who speaks in a block, and what they are called, as a line of text."""
+    return json.dumps([[speaker, names] for speaker, names in zip(block.speakers, block.called, strict=True)])
+
+
+def packed(blocks: Sequence[Block]) -> Packed:
+    """Blocks that are not kept, as if they were; in their order."""
+    return Packed(
+        (0, 0),
+        b"".join(block.session_id.bytes for block in blocks),
+        np.array([block.first for block in blocks], ">i4").tobytes(),
+        np.array([block.facts.nbytes for block in blocks], ">i4").tobytes(),
+        np.array([block.pooled.nbytes for block in blocks], ">i4").tobytes(),
+        "\n".join(block.model or "" for block in blocks),
+        "\n".join(block.meaning or "" for block in blocks),
+        "\n".join(map(people, blocks)),
+        b"".join(block.facts.tobytes() for block in blocks),
+        b"".join(block.words.tobytes() for block in blocks),
+        b"".join(block.pooled.tobytes() for block in blocks),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """All lines of one person, n of them, in b blocks; sessions in the order of their ids, which is that of time."""
+
+    version: tuple[int, int]
+    sessions: Bits
+    """(sessions, 16) their ids."""
+    block_session: Places
+    """(b,) the place of a block's session in `sessions`."""
+    first: Places
+    """(b,) the seq of its first line."""
+    start: Places
+    """(b + 1,) where its lines begin; at the end, n."""
+    model: tuple[str, ...]
+    """(b,) whose tokens it has."""
+    session: Places
+    """(n,) the place of a line's session in `sessions`."""
+    follows: NDArray[np.bool_]
+    """(n,) whether the line before it is of the same session."""
+    said: NDArray[np.uint32]
+    tokens: NDArray[np.uint16]
+    """(n,) how many."""
+    flags: NDArray[np.uint8]
+    speaker: Places
+    """(n,) the place of its speaker in `speakers`."""
+    speakers: tuple[str, ...]
+    called: Mapping[tuple[str, str], int]
+    """A name in small letters and a speaker: how often they were greeted by it."""
+    words: NDArray[np.uint32]
+    word_end: Places
+    """(n,) where in `words` those of a line end."""
+    wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
+    """By model, lines as wholes: their places (None: all lines), and the signs of their vectors."""
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    @property
+    def length(self) -> Places:
+        """(n,) words of each line."""
+        return np.diff(self.word_end, prepend=0)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What people are called, in small letters, and who it is; the names they have here not among them."""
+        by_name: dict[str, Counter[str]] = {}
+        for (name, speaker), times in self.called.items():
+            by_name.setdefault(name, Counter())[speaker] += times
+        return {
+            name: who.most_common(1)[0][0]
+            for name, who in by_name.items()
+            if who.most_common(1)[0][1] >= max(_GREETINGS, 0.8 * who.total())
+        }
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        arrays = [getattr(self, name) for name in self.__slots__] + [signs for _, signs in self.wholes.values()]
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray)) + 100 * len(self.model)
+
+    def session_ids(self) -> list[UUID]:
+        """The ids of all sessions."""
+        return [UUID(bytes=own.tobytes()) for own in self.sessions]
+
+    def place(self, line: int) -> tuple[UUID, int]:
+        """The session of a line, and its seq in that."""
+        block = self._block(line)
+        return UUID(bytes=self.sessions[self.session[line]].tobytes()), int(
+            self.first[block] + line - self.start[block]
+        )
+
+    def seqs(self) -> Places:
+        """(n,) the seq of each line."""
+        sizes = np.diff(self.start)
+        found: Places = np.arange(len(self)) + np.repeat(self.first - self.start[:-1], sizes)
+        return found
+
+    def slice_of_tokens(self, line: int, model: str) -> tuple[UUID, int, int, int]:
+        """Where the tokens of a line are: session, block, first token, how many; none if another model made them."""
+        block = self._block(line)
+        start = int(self.tokens[self.start[block] : line].sum(dtype=np.intp))
+        count = int(self.tokens[line]) if self.model[block] == model else 0
+        session = UUID(bytes=self.sessions[self.session[line]].tobytes())
+        return session, int(self.first[block] - 1) // BLOCK, start, count
+
+    def reaches(self, session_id: UUID) -> int:
+        """The last seq of a session that is here; 0 for none."""
+        own = (self.sessions == np.frombuffer(session_id.bytes, np.uint8)).all(axis=1)
+        blocks = np.flatnonzero(own[self.block_session])
+        return int((self.first + np.diff(self.start) - 1)[blocks].max(initial=0))
+
+    def _block(self, line: int) -> int:
+        return int(np.searchsorted(self.start, line, side="right")) - 1
+
+
+def gather(kept: Packed) -> Past:
+    """Blocks taken apart into lines."""
+    ids = np.frombuffer(kept.sessions, np.uint8).reshape(-1, 16)
+    new = np.ones(len(ids), np.bool_)
+    new[1:] = (ids[1:] != ids[:-1]).any(axis=1)
+    block_session = np.cumsum(new) - 1
+    facts = np.frombuffer(kept.facts, FACTS)
+    sizes = _numbers(kept.facts_sizes) // FACTS.itemsize
+    session = np.repeat(block_session, sizes)
+    follows = np.zeros(len(facts), np.bool_)
+    follows[1:] = session[1:] == session[:-1]
+    speakers, speaker, called = _people(kept.speakers, sizes, facts["speaker"])
+    return Past(
+        version=kept.version,
+        sessions=ids[new],
+        block_session=block_session,
+        first=_numbers(kept.firsts),
+        start=np.concatenate(([0], np.cumsum(sizes))),
+        model=tuple(kept.models.split("\n")) if len(ids) else (),
+        session=session,
+        follows=follows,
+        said=facts["said"].copy(),
+        tokens=facts["tokens"].copy(),
+        flags=facts["flags"].copy(),
+        speaker=speaker,
+        speakers=speakers,
+        called=called,
+        words=np.frombuffer(kept.words, np.uint32),
+        word_end=np.cumsum(facts["words"], dtype=np.intp),
+        wholes=_wholes(kept, sizes),
+    )
+
+
+def joined(past: Past, late: Past) -> Past:
+    """A past and lines that came later; those that go on with its last session follow it."""
+    if not len(late):
+        return past
+    known = {own.tobytes(): place for place, own in enumerate(past.sessions)} if len(past.sessions) else {}
+    new = [own for own in late.sessions if own.tobytes() not in known]
+    for own in new:
+        known[own.tobytes()] = len(known)
+    place = np.array([known[own.tobytes()] for own in late.sessions], np.intp)
+    session = np.concatenate((past.session, place[late.session]))
+    follows = np.concatenate((past.follows, late.follows))
+    if len(past):
+        follows[len(past)] = session[len(past)] == session[len(past) - 1]
+    speakers = tuple(dict.fromkeys((*past.speakers, *late.speakers)))
+    speaker = np.array([speakers.index(own) for own in late.speakers], np.intp)[late.speaker]
+    return Past(
+        version=past.version,
+        sessions=np.concatenate((past.sessions, np.array(new, np.uint8).reshape(-1, 16))),
+        block_session=np.concatenate((past.block_session, place[late.block_session])),
+        first=np.concatenate((past.first, late.first)),
+        start=np.concatenate((past.start, late.start[1:] + len(past))),
+        model=past.model + late.model,
+        session=session,
+        follows=follows,
+        said=np.concatenate((past.said, late.said)),
+        tokens=np.concatenate((past.tokens, late.tokens)),
+        flags=np.concatenate((past.flags, late.flags)),
+        speaker=np.concatenate((past.speaker, speaker)),
+        speakers=speakers,
+        called=past.called,
+        words=np.concatenate((past.words, late.words)),
+        word_end=np.concatenate((past.word_end, late.word_end + len(past.words))),
+        wholes={
+            name: (np.arange(len(past)) if places is None else places, signs)
+            for name, (places, signs) in past.wholes.items()
+        },
+    )
+
+
+def _numbers(packed: bytes) -> Places:
+    return np.frombuffer(packed, ">i4").astype(np.intp)
+
+
+def _people(
+    lines: str, sizes: Places, within: NDArray[Any]
+) -> tuple[tuple[str, ...], Places, dict[tuple[str, str], int]]:
+    """Who speaks, each line's place among them, and how they are called. Most blocks have the same few people."""
+    texts = lines.split("\n") if len(sizes) else []
+    variants = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    read: list[list[tuple[str, list[str]]]] = [json.loads(text) for text in variants]
+    speakers = tuple(sorted({speaker for block in read for speaker, _ in block}))
+    place = {speaker: number for number, speaker in enumerate(speakers)}
+    begins = np.cumsum([0, *(len(block) for block in read)])
+    places = np.array([place[speaker] for block in read for speaker, _ in block] or [0], np.intp)
+    variant = np.fromiter((variants[text] for text in texts), np.intp, len(texts))
+    called: Counter[tuple[str, str]] = Counter()
+    for block, times in zip(read, np.bincount(variant, minlength=len(read)), strict=True):
+        for speaker, names in block:
+            for name in names:
+                called[name, speaker] += int(times)
+    return speakers, places[np.repeat(begins[variant], sizes) + within], dict(called)
+
+
+def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArray[np.uint64]]]:
+    names = kept.meanings.split("\n") if len(sizes) else []
+    different = dict.fromkeys(names)
+    signs = np.frombuffer(kept.pooled, np.uint64)
+    if len(different) == 1 and len(signs):
+        return {names[0]: (None, signs.reshape(int(sizes.sum()), -1))}
+    found: dict[str, tuple[Places | None, NDArray[np.uint64]]] = {}
+    ends = np.cumsum(_numbers(kept.pooled_sizes) // 8)
+    starts, lines = ends - _numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))
+    for name in different:
+        own = [block for block, other in enumerate(names) if other == name and ends[block] > starts[block]]
+        if own:
+            places = np.concatenate([np.arange(lines[block], lines[block + 1]) for block in own])
+            width = (ends[own[0]] - starts[own[0]]) // sizes[own[0]]
+            found[name] = (
+                places,
+                np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, width),
+            )
+    return found

@@ -1,0 +1,67 @@
+"""Pasts that were searched a moment ago, in this process's memory: each is used only while the database has it so."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+from rekindle.memory.recall.past import Past
+
+BYTES = 64_000_000
+SECONDS = 300.0
+"""How long a past stays after it was last searched."""
+
+
+class Shelf:
+    """Bounded in bytes and in time; what was used longest ago goes first."""
+
+    def __init__(self, *, size: int = BYTES, seconds: float = SECONDS) -> None:
+        self._size = size
+        self._seconds = seconds
+        self._pasts: OrderedDict[UUID, tuple[Past, float]] = OrderedDict()
+        self._timers: dict[UUID, asyncio.TimerHandle] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the pasts take."""
+        return sum(past.nbytes for past, _ in self._pasts.values())
+
+    def find(self, user_id: UUID, version: tuple[int, int]) -> Past | None:
+        """The user's past if it is here and is of this version."""
+        past, _ = self._pasts.get(user_id, (None, 0.0))
+        if past is None or past.version != version:
+            return None
+        self._pasts[user_id] = past, time.monotonic()
+        self._pasts.move_to_end(user_id)
+        return past
+
+    def put(self, user_id: UUID, past: Past) -> None:
+        """Keep a past for its next search, if it is not too large."""
+        self.forget(user_id)
+        if past.nbytes > self._size // 2:
+            return
+        self._pasts[user_id] = past, time.monotonic()
+        self._expire_later(user_id, self._seconds)
+        while self.nbytes > self._size:
+            self.forget(next(iter(self._pasts)))
+
+    def forget(self, user_id: UUID) -> None:
+        """Drop what is kept of a user."""
+        self._pasts.pop(user_id, None)
+        if timer := self._timers.pop(user_id, None):
+            timer.cancel()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        for user_id in list(self._pasts):
+            self.forget(user_id)
+
+    def _expire_later(self, user_id: UUID, seconds: float) -> None:
+        self._timers[user_id] = asyncio.get_running_loop().call_later(seconds, self._expire, user_id)
+
+    def _expire(self, user_id: UUID) -> None:
+        left = self._pasts[user_id][1] + self._seconds - time.monotonic()
+        if left > 0:
+            self._expire_later(user_id, left)
+        else:
+            self.forget(user_id)
