@@ -14,6 +14,8 @@ class Spent:
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
+    cut: bool = False
+    """Whether the model stopped at a limit of length, in mid-answer."""
 
     def add(self, input_tokens: int, output_tokens: int, *, estimated: bool) -> None:
         """Count one request."""
@@ -44,6 +46,11 @@ class Answer(AsyncIterator[Event]):
     async def aclose(self) -> None:
         """Hang up. Does nothing to an answer that has ended."""
         await self._events.aclose()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the model stopped at a limit of length."""
+        return self._spent.cut
 
     @property
     def usage(self) -> Usage:

@@ -1,9 +1,9 @@
 """What a model is told: instructions, what is recalled of the user's past, and the window, within bounds."""
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
 
 from rekindle.assistants.assistant import Prompt, Recalled, Said
 from rekindle.assistants.text import clean, folded, tokens
@@ -79,24 +79,28 @@ def clipped(text: str, longest: int) -> str:
 
 
 def fitting(recalled: Sequence[Recalled], longest: int) -> tuple[Recalled, ...]:
-    """As many of the records as `longest` tokens hold: the kinds take turns, so that none crowds out another.
+    """As many of the records as `longest` tokens hold; the kind that has had least comes next: none crowds out another.
 
     Of each kind the best first, of summaries the newest. What does not fit ends its kind. Twice is as good as once.
     """
     kinds: dict[tuple[bool, str], list[Recalled]] = {}
     for record in sorted(recalled, key=_newest_summaries_first):
         kinds.setdefault((record.here, record.kind), []).append(record)
-    full: set[tuple[bool, str]] = set()
+    waiting = {kind: deque(records) for kind, records in kinds.items()}
+    taken = dict.fromkeys(kinds, 0)
     chosen = []
-    for record in chain.from_iterable(zip_longest(*kinds.values())):
-        if record is None or (kind := (record.here, record.kind)) in full:
-            continue
+    while waiting:
+        kind = min(waiting, key=taken.__getitem__)
+        record = waiting[kind].popleft()
         size = tokens(f"00. {_quoted(record)}")
         if size > longest:
-            full.add(kind)
+            del waiting[kind]
             continue
         longest -= size
+        taken[kind] += size
         chosen.append(record)
+        if not waiting[kind]:
+            del waiting[kind]
     return tuple(sorted(chosen, key=_newest_summaries_first))
 
 

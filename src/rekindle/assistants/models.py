@@ -205,6 +205,8 @@ class CountedModel(WrapperModel):
             await asyncio.sleep(pause)
 
     def _count(self, messages: list[ModelMessage], response: StreamedResponse | None) -> None:
+        if response is not None:
+            self._spent.cut = response.finish_reason == "length"
         if self._measured and response is not None:
             usage = response.usage
             if usage.input_tokens or usage.output_tokens:

@@ -135,6 +135,11 @@ def _record(kind: str, line: str) -> Record:
     return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))), kind)
 
 
+def said_in(summary: str) -> list[tuple[bool, str]]:
+    """What a summary quotes, of (by the user, text); nothing for one in a model's words."""
+    return [(frame[1] != "assistant", said) for frame in _FRAME.finditer(summary) for said in _QUOTED.findall(frame[3])]
+
+
 def said_here(window: Iterable[tuple[str, str]]) -> list[Quote]:
     """The sentences of this session, of (role, text), without what the offline model itself put around quotes."""
     return [

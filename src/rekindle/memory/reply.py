@@ -70,13 +70,23 @@ _THOUGHT_BEGIN = re.compile(
 _SPECIAL = re.compile(r"<\|[^|>]{1,30}\|>(?:final|assistant)?")
 _ALOUD = re.compile(
     r"^(?:(?:ok(?:ay)?|alright|hmm+|well|so|now|wait|first)[,.: ]+)*(?:let(?:'s| me| us)\b|we (?:need|have|must|"
-    r"should|are asked)\b|i (?:need|have|must|should|will|am asked|'ll|want|can|think)\b|i'(?:ll|m)\b|the (?:user|"
+    r"should|are (?:asked|given))\b|looking at (?:the|this) (?:talk|chat|conversation|session)\b|"
+    r"i (?:need|have|must|should|will|am asked|'ll|want|can|think)\b|i'(?:ll|m)\b|the (?:user|"
     r"task|prompt|instructions?|system|question) (?:wants? me|asks? me|is asking me|says? (?:to|i)|requires?|is to)|"
     r"the user (?:wants|is asking for) a (?:json|summary)|my (?:task|job) is|as an ai|i cannot|i can't|sorry)|"
     r"\b(?:the (?:json|output|response|schema) (?:should|must|needs|has to)|step by step|let me (?:think|re-?read|"
     r"count|check))\b",
     re.IGNORECASE,
 )
+_LEAKED = re.compile(
+    r"</?(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[/?THINK\]|<\|[^|>]{1,30}\|>|"
+    r"\b(?:wait|hmm)[,.…]+ (?:i|let|no|actually|the|but|so)\b|\blet me (?:think|see|re-?read|count|check|write|"
+    r"summari[sz]e|draft|re-?consider)\b|\bi (?:should|need to|must|will|'ll) (?:now )?(?:mention|include|write|"
+    r"summari[sz]e|output|produce|respond|return|keep it (?:short|under|to))\b|\b(?:the|this|my|a valid|required) "
+    r"(?:json|schema|output format)\b|\b(?:<talk|</talk)\b",
+    re.IGNORECASE,
+)
+"""The same in the middle of a text, or in one of its lists."""
 _PREFACE = re.compile(
     r"^(?:(?:sure|certainly|of course)[,!.]? *)?(?:here(?:'s| is| are)[^:\n]{0,80}:|"
     r"(?:\*\*)?summary(?:\*\*)?:(?:\*\*)?)\s*",
@@ -93,17 +103,24 @@ def read_reply(reply: str) -> Written:
     """
     if len(reply) > _LONGEST_REPLY:
         raise ModelError("The model wrote far more than a summary.")
-    reply = _without_thoughts(reply)
+    reply = without_thoughts(reply)
     written = _from_json(reply) or _from_text(reply)
-    if not any(character.isalnum() for character in written.text):
-        raise ModelError("The model wrote an empty summary.")
-    if len(written.text) > LONGEST_TEXT:
-        raise ModelError("The model wrote far more than a summary.")
-    if _ALOUD.search(written.text):
-        raise ModelError("The model thought aloud instead of writing a summary.")
-    if repeats_itself(written.text):
-        raise ModelError("The model repeated itself instead of writing a summary.")
+    judge(written)
     return written
+
+
+def judge(written: Written) -> None:
+    """Raises ModelError for what is no summary: empty, endless, going round in circles, or the model's thoughts."""
+    text = written.text
+    if not any(character.isalnum() for character in text):
+        raise ModelError("The model wrote an empty summary.")
+    if len(text) > LONGEST_TEXT:
+        raise ModelError("The model wrote far more than a summary.")
+    lists = (*written.topics, *written.preferences, *written.open_questions, *written.milestones)
+    if _ALOUD.search(text) or any(_LEAKED.search(part) for part in (text, *lists)):
+        raise ModelError("The model thought aloud instead of writing a summary.")
+    if repeats_itself(text) or any(repeats_itself(item) for item in lists):
+        raise ModelError("The model repeated itself instead of writing a summary.")
 
 
 def repeats_itself(text: str) -> bool:
@@ -116,7 +133,8 @@ def repeats_itself(text: str) -> bool:
     return len(runs) > 20 and len(set(runs)) < len(runs) * 0.6
 
 
-def _without_thoughts(reply: str) -> str:
+def without_thoughts(reply: str) -> str:
+    """The reply without what a model thinks before it; raises ModelCutShort where that is all there is."""
     reply = _THOUGHT.sub("", reply)
     if end := _THOUGHT_END.match(reply):  # templates that open the thought in the prompt send its end only
         reply = reply[end.end() :]
@@ -126,7 +144,7 @@ def _without_thoughts(reply: str) -> str:
 
 
 def _from_json(reply: str) -> Written | None:
-    for value in _objects(reply):
+    for value in objects_in(reply):
         try:
             return Written.model_validate(value)
         except ValidationError:
@@ -134,7 +152,7 @@ def _from_json(reply: str) -> Written | None:
     return None
 
 
-def _objects(reply: str) -> Iterator[dict[str, Any]]:
+def objects_in(reply: str) -> Iterator[dict[str, Any]]:
     """The JSON objects in a text, each tried as it is and without trailing commas."""
     decoder = json.JSONDecoder(strict=False)
     for text in (reply, _TRAILING_COMMA.sub("", reply)):
