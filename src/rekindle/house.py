@@ -160,6 +160,7 @@ def _assemble(
         later=jobs.summarise_later,
     )
     recall = Recall(database, built_in(settings))
+    identity.revocations.when_gone(recall.shelf.forget)
     profile = Profile(database, secret=secret, rule=settings.identity_rule)
     recollection = Recollection(database, recall, profile, rule=settings.identity_rule, seconds=settings.recall_seconds)
     rolling = Rolling(
