@@ -15,7 +15,21 @@ from fastapi_offline import FastAPIOffline
 from rekindle.assistants.assistant import Assistant
 from rekindle.errors import ConfigurationError
 from rekindle.house import House, open_house
-from rekindle.http import admin, assistants, identity, me, memory, page, search, sessions, status, turns, upkeep
+from rekindle.http import (
+    admin,
+    assistants,
+    dashboard,
+    identity,
+    me,
+    memory,
+    page,
+    reviews,
+    search,
+    sessions,
+    status,
+    turns,
+    upkeep,
+)
 from rekindle.http.body import JsonBody
 from rekindle.http.client import check_limits
 from rekindle.http.doors import door_000, door_001, door_002, door_004
@@ -66,6 +80,8 @@ def create_app(settings: Settings, crew: Sequence[Assistant] = (), *, drain_on_s
         me,
         memory,
         admin,
+        reviews,
+        dashboard,
         upkeep,
         door_000,
         door_001,

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 from psycopg import AsyncConnection, DatabaseError, OperationalError, sql
 from psycopg.abc import Buffer
+from psycopg.errors import QueryCanceled
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -50,6 +51,12 @@ class DatabaseDown(Unavailable):
     """The database cannot be reached. Try again in a moment."""
 
     code = "database_down"
+
+
+class TooMuch(Unavailable):
+    """This takes too long to find. Ask for less: fewer days, or another filter."""
+
+    code = "took_too_long"
 
 
 class Database:
@@ -98,6 +105,8 @@ class Database:
             async with asyncio.timeout(STATEMENT_SECONDS), self._pool.connection(timeout=wait) as connection:
                 yield connection
             self._away_until = None
+        except QueryCanceled as error:
+            raise TooMuch from error
         except (OperationalError, PoolTimeout, TimeoutError) as error:
             # Only what a lost or absent server causes is "down"; a statement's own faults are not OperationalErrors.
             log.warning("database.unreachable", error=type(error).__name__)
@@ -119,9 +128,15 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[Connection]:
-        """A transaction that sees every row: for check-in, sweeps and jobs, never for a user's request."""
+    async def system(self, *, seconds: float | None = None) -> AsyncIterator[Connection]:
+        """A transaction that sees every row: for check-in, sweeps and jobs, never for a user's request.
+
+        With `seconds`, a statement that takes longer is given up: `TooMuch`.
+        """
         async with self._as("SELECT become_system()") as connection:
+            if seconds is not None:
+                limit = f"{int(seconds * 1000)}ms"
+                await connection.execute("SELECT set_config('statement_timeout', %s, true)", (limit,))
             yield connection
 
     @asynccontextmanager

@@ -9,12 +9,14 @@ RekindleError
 ├── Forbidden (403)             the token holds, but not for this
 ├── NotFound (404)              nothing there, or nothing of yours: the answer is the same
 │   ├── SessionNotFound
-│   └── TurnNotFound
+│   ├── TurnNotFound
+│   └── SummaryNotFound
 ├── Conflict (409)              what is there does not allow it now
 │   ├── SessionBusy
 │   ├── SessionEnded
 │   ├── KeyReused
-│   └── NotRetryable
+│   ├── NotRetryable
+│   └── NotReplaceable
 ├── TooManyRequests (429)
 │   └── QuotaExceeded           spent for today; `opens_at` says until when
 ├── ModelError (502)            the model failed; what was said is kept
@@ -111,6 +113,12 @@ class TurnNotFound(NotFound):
     code = "turn_not_found"
 
 
+class SummaryNotFound(NotFound):
+    """This session has no summary yet. It gets one when it ends."""
+
+    code = "summary_not_found"
+
+
 class Conflict(RekindleError):
     """What is there does not allow this now."""
 
@@ -143,6 +151,12 @@ class NotRetryable(Conflict):
     """Only the newest turn of a session can be retried, and only when it did not complete."""
 
     code = "turn_not_retryable"
+
+
+class NotReplaceable(Conflict):
+    """Only the newest message of a session can be replaced."""
+
+    code = "message_not_replaceable"
 
 
 class TooManyRequests(RekindleError):

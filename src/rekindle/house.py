@@ -26,7 +26,12 @@ from rekindle.identity.mail import build_post
 from rekindle.identity.service import Codes, Identity, build_identity
 from rekindle.identity.tokens import keep_secret
 from rekindle.jobs import Jobs
-from rekindle.memory.embedder import Embedder, build_embedder, built_in
+from rekindle.knowledge.fetch import Fetcher
+from rekindle.knowledge.prices.service import Prices
+from rekindle.knowledge.search.service import Search as KnowledgeSearch
+from rekindle.knowledge.service import Knowledge
+from rekindle.knowledge.tools import price_tool, search_tool
+from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
@@ -78,6 +83,9 @@ class House:
     analytics: Analytics
     profile: Profile
     rolling: Rolling
+    fetcher: Fetcher
+    knowledge: Knowledge
+    prices: Prices
 
 
 @asynccontextmanager
@@ -110,6 +118,7 @@ async def open_house(
         house = _assemble(settings, database, cache, jobs, embedder, crew)
         stack.push_async_callback(house.assistants.close)
         stack.push_async_callback(house.limits.close)
+        stack.push_async_callback(house.fetcher.aclose)
         if work and not jobs_only:
             await house.identity.open()
             stack.push_async_callback(house.identity.close)
@@ -178,6 +187,13 @@ def _assemble(
     identity.revocations.when_gone(runs.afloat.forget_user)
     by_model = settings.titles == "model" and not offline
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
+    fetcher = Fetcher(settings.fetch_allow)
+    # What only compares words adds nothing to a search that does.
+    meaning = None if isinstance(embedder, WordEmbedder) else embedder
+    knowledge = Knowledge(database, KnowledgeSearch(database, meaning), fetcher)
+    prices = Prices(database)
+    assistants.abilities.teach(search_tool(knowledge), when=knowledge.is_there_for)
+    assistants.abilities.teach(price_tool(prices), when=prices.is_there_for)
     assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
@@ -185,6 +201,7 @@ def _assemble(
         titles,
         sessions,
         rolling,
+        knowledge,
         idle_minutes=settings.idle_minutes,
         retention_days=settings.retention_days,
         undo_minutes=settings.undo_minutes,
@@ -217,6 +234,9 @@ def _assemble(
         Analytics(database, identity),
         profile,
         rolling,
+        fetcher,
+        knowledge,
+        prices,
     )
 
 

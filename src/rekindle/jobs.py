@@ -19,7 +19,8 @@ from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
-from rekindle.errors import ModelError, NotFound, RekindleError, SessionNotFound, UserGone
+from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, UserGone
+from rekindle.knowledge.service import Knowledge
 from rekindle.memory.recall.service import Recall
 from rekindle.memory.rolling.service import Rolling
 from rekindle.memory.service import Memory, is_passing
@@ -94,6 +95,7 @@ class Jobs:
         titles: Titles,
         sessions: Sessions,
         rolling: Rolling,
+        knowledge: Knowledge,
         *,
         idle_minutes: float,
         retention_days: float,
@@ -139,6 +141,15 @@ class Jobs:
         async def index() -> None:
             await recall.catch_up()
 
+        @self._app.task(name="embed_knowledge", queue=QUEUE, queueing_lock="embed_knowledge", retry=Patience())
+        async def embed_knowledge() -> None:
+            await knowledge.catch_up()
+
+        @self._app.task(name="ingest", queue=QUEUE, retry=Patience())
+        async def ingest(source_id: str) -> None:
+            with suppress(NotFound, InvalidRequest):  # kept with the source, for who looks at it
+                await knowledge.reingest(UUID(source_id))
+
         async def find_work() -> None:
             await self.sweep()
             await sessions.end_idle(idle_minutes)
@@ -151,6 +162,8 @@ class Jobs:
                 await self._defer("name_session", user_id, session_id)
             if await recall.unindexed(limit=1):
                 await self._defer_once("index")
+            if await knowledge.is_behind():
+                await self._defer_once("embed_knowledge")
 
         @self._app.periodic(cron="* * * * *")
         @self._app.task(name="find_work", queue=QUEUE, queueing_lock="find_work")
@@ -197,6 +210,15 @@ class Jobs:
     async def summarise_later(self, user_id: UUID, session_id: UUID) -> None:
         """Queue the summary of a session, unless it waits there already."""
         await self._defer("summarise", user_id, session_id)
+
+    async def ingest_later(self, source_id: UUID) -> bool:
+        """Queue another run over a source of documents; False when one waits already."""
+        task = self._app.configure_task(name="ingest", queue=QUEUE, queueing_lock=f"ingest:{source_id}")
+        try:
+            await task.defer_async(source_id=str(source_id))
+        except exceptions.AlreadyEnqueued:
+            return False
+        return True
 
     async def _defer(self, name: str, user_id: UUID, session_id: UUID) -> None:
         task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")

@@ -45,7 +45,7 @@ async def _export(settings: Settings, email: str, form: "Format", session: str |
         only = parse_uuid(session) if session else None
         if session and only is None:
             raise SessionNotFound
-        pieces = await house.exports.export(Caller(found[0].id, "verified"), form, only)
+        pieces = await house.exports.export(Caller(found[0].id, "verified"), form, *([only] if only else []))
         try:
             file = to.open("wb") if to else sys.stdout.buffer
         except OSError as error:

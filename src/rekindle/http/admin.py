@@ -9,10 +9,9 @@ from pydantic import BaseModel
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
-from rekindle.http.shapes import Limit, MessageOut, Page, SessionOut
+from rekindle.http.shapes import CountedPage, Limit, MessageOut, Page
 from rekindle.identity.service import AuditEntry, User
-from rekindle.sessions.oversight import UserNotFound
-from rekindle.sessions.service import Session
+from rekindle.sessions.oversight import COUNTED, UserNotFound
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
@@ -40,17 +39,6 @@ class UserOut(BaseModel):
             verified_at=user.verified_at,
             created_at=user.created_at,
         )
-
-
-class OwnedSession(SessionOut):
-    """A session and whose it is."""
-
-    user_id: UUID
-
-    @classmethod
-    def owned(cls, session: Session) -> "OwnedSession":
-        """The shape of somebody's session."""
-        return cls(**SessionOut.of(session).model_dump(), user_id=session.user_id)
 
 
 class Person(BaseModel):
@@ -92,29 +80,17 @@ async def list_users(
     cursor: After = None,
     limit: Annotated[Limit, Query()] = 20,
     email: Annotated[str | None, Query(max_length=300)] = None,
-) -> Page[UserOut]:
+) -> CountedPage[UserOut]:
     """Users, newest first; with `email`, the one who has that address."""
-    users = await house.oversight.users(admin, email=email, before=cursor, limit=limit)
-    return Page[UserOut].cut(users, limit, UserOut.of, lambda user: str(user.id))
+    users, total = await house.oversight.users(admin, email=email, before=cursor, limit=limit)
+    page = Page[UserOut].cut(users, limit, UserOut.of, lambda user: str(user.id))
+    return CountedPage[UserOut](items=page.items, next=page.next, total=min(total, COUNTED), more=total > COUNTED)
 
 
 @router.get("/users/{user_id}")
 async def get_user(house: HouseDep, admin: AdminDep, user_id: str) -> UserOut:
     """One user."""
     return UserOut.of(await house.oversight.user(admin, known_id(user_id, UserNotFound)))
-
-
-@router.get("/sessions")
-async def list_all_sessions(
-    house: HouseDep,
-    admin: AdminDep,
-    cursor: After = None,
-    limit: Annotated[Limit, Query()] = 20,
-    user_id: UUID | None = None,
-) -> Page[OwnedSession]:
-    """Sessions of all users, or of one, newest first."""
-    sessions = await house.oversight.sessions(admin, user_id=user_id, before=cursor, limit=limit)
-    return Page[OwnedSession].cut(sessions, limit, OwnedSession.owned, lambda session: str(session.id))
 
 
 @router.get("/sessions/{session_id}/messages")
@@ -138,7 +114,8 @@ async def list_audit(
     cursor: After = None,
     limit: Annotated[Limit, Query()] = 50,
     user_id: UUID | None = None,
-) -> Page[AuditOut]:
+) -> CountedPage[AuditOut]:
     """What administrators looked at, newest first; with `user_id`, of that person's data."""
-    entries = await house.oversight.audit(admin, user_id=user_id, before=cursor, limit=limit)
-    return Page[AuditOut].cut(entries, limit, AuditOut.of, lambda entry: str(entry.id))
+    entries, total = await house.oversight.audit(admin, user_id=user_id, before=cursor, limit=limit)
+    page = Page[AuditOut].cut(entries, limit, AuditOut.of, lambda entry: str(entry.id))
+    return CountedPage[AuditOut](items=page.items, next=page.next, total=min(total, COUNTED), more=total > COUNTED)

@@ -21,9 +21,11 @@ class JsonBody:
     read as JSON, as the examples of door 000 have it.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, streamed: frozenset[str] = frozenset()) -> None:
+        """`streamed`: paths whose endpoint reads the body itself, piece by piece, and bounds it."""
         self._app = app
         self._max_bytes = max_bytes
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -34,7 +36,7 @@ class JsonBody:
             error = InvalidRequest("The query holds a NUL character (%00), which nothing can be.")
             await problem_response(error)(scope, receive, send)
             return
-        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["method"] in ("GET", "HEAD", "OPTIONS") or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         try:

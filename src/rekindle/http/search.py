@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from rekindle.errors import InvalidRequest
 from rekindle.http.caller import CallerDep, HouseDep
-from rekindle.http.shapes import Limit, MetadataFilter, Page
+from rekindle.http.shapes import Limit, MetadataFilter, Page, aware
 from rekindle.ids import parse_uuid
 from rekindle.memory.recall.service import LONGEST_QUERY, Filters, Hit, Place, Shown
 
@@ -94,18 +94,14 @@ async def search(
         # A malformed id is the id of no session.
         session_id=(parse_uuid(session_id) or UUID(int=0)) if session_id is not None else None,
         role=role,
-        since=_aware(since),
-        until=_aware(until),
+        since=aware(since),
+        until=aware(until),
         assistant=assistant.replace("\0", "") if assistant is not None else None,
         metadata=metadata,
     )
     after = _read_cursor(cursor) if cursor else None
     hits = await house.recall.search(caller, q, filters, after=after, limit=limit + 1)
     return Page[HitOut].cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place))
-
-
-def _aware(when: datetime | None) -> datetime | None:
-    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
 def _cursor(place: Place) -> str:

@@ -71,6 +71,13 @@ class Page(BaseModel, Generic[T]):
         return cls(items=[shape(row) for row in shown], next=cursor(shown[-1]) if len(found) > limit else None)
 
 
+class CountedPage(Page[T], Generic[T]):
+    """One page of a list, and how many there are in all; with `more`, that is as far as was counted."""
+
+    total: int
+    more: bool
+
+
 class SessionOut(BaseModel):
     """A session. It is `active` until it is ended, by its user or for idleness."""
 

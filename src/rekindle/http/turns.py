@@ -45,6 +45,10 @@ class NewTurn(TurnOptions):
     """A message to be said."""
 
     message: str
+    replaces: Annotated[
+        UUID | None,
+        Field(description="The session's newest question, or its turn: it is asked anew, and is history from then on."),
+    ] = None
 
 
 class UiMessage(BaseModel):
@@ -131,6 +135,7 @@ async def begin_turn(
         key=idempotency_key or (ui and ui.newest.id) or None,
         metadata=new.metadata,
         on_busy=new.on_busy,
+        replaces=None if isinstance(new, UiTurn) else new.replaces,
     )
     if turn.replayed and ui and ui.trigger == "regenerate-message":
         reply = await house.sessions.messages.reply(caller, turn.id)

@@ -180,6 +180,16 @@ class Identity:
                 connection, email=email.strip().lower() if email else None, before=before, limit=limit
             )
 
+    async def count_users(self, *, email: str | None, most: int) -> int:
+        """How many users `users` would list, counted up to `most`."""
+        async with self._database.system() as connection:
+            return await store.count_users(connection, email=email.strip().lower() if email else None, most=most)
+
+    async def count_audit(self, *, subject_id: UUID | None, most: int) -> int:
+        """How many entries `audit_entries` would list, counted up to `most`."""
+        async with self._database.system() as connection:
+            return await store.count_audit(connection, subject_id=subject_id, most=most)
+
     async def note(self, admin: Caller, action: str, subjects: Sequence[UUID], **detail: str) -> None:
         """Write down that an administrator looks at these people's data, one line each."""
         whose: Sequence[UUID | None] = subjects or [None]

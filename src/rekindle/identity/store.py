@@ -190,6 +190,33 @@ async def list_users(connection: Connection, *, email: str | None, before: UUID 
     return [User.from_row(row) for row in await cursor.fetchall()]
 
 
+async def count_users(connection: Connection, *, email: str | None, most: int) -> int:
+    """How many users there are, or that have this address; counted up to `most`."""
+    cursor = await connection.execute(
+        """
+        SELECT count(*) AS n FROM (
+            SELECT FROM users WHERE %(email)s::text IS NULL OR email = %(email)s LIMIT %(most)s) found
+        """,
+        {"email": email, "most": most},
+    )
+    row = await cursor.fetchone()
+    return row["n"] if row else 0
+
+
+async def count_audit(connection: Connection, *, subject_id: UUID | None, most: int) -> int:
+    """How many entries the log has, or has of one person's data; counted up to `most`."""
+    cursor = await connection.execute(
+        """
+        SELECT count(*) AS n FROM (
+            SELECT FROM audit_log l WHERE %(subject)s::uuid IS NULL OR l.subject IN (
+                SELECT p.reference FROM audit_people p WHERE p.user_id = %(subject)s) LIMIT %(most)s) found
+        """,
+        {"subject": subject_id, "most": most},
+    )
+    row = await cursor.fetchone()
+    return row["n"] if row else 0
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Something an administrator looked at. A person who was erased since is None; `of_somebody` says there was one."""

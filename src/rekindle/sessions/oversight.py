@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from rekindle.database import Database
 from rekindle.errors import NotFound, SessionNotFound, UserGone
 from rekindle.identity.service import AuditEntry, Caller, Identity, User
-from rekindle.sessions import store
-from rekindle.sessions.service import Message, Session, Sessions
+from rekindle.sessions.service import Message, Sessions
+
+COUNTED = 10_000
+"""Users and entries that a total counts at most; one more says that there are more."""
 
 
 class UserNotFound(NotFound):
@@ -21,16 +22,17 @@ class Oversight:
     Lists give one row more than `limit`, where there is one: it tells that there is a next page, and is not shown.
     """
 
-    def __init__(self, database: Database, identity: Identity, sessions: Sessions) -> None:
-        self._database = database
+    def __init__(self, identity: Identity, sessions: Sessions) -> None:
         self._identity = identity
         self._sessions = sessions
 
-    async def users(self, admin: Caller, *, email: str | None, before: UUID | None, limit: int) -> list[User]:
-        """Users, newest first; with `email`, the one who has that address."""
+    async def users(
+        self, admin: Caller, *, email: str | None, before: UUID | None, limit: int
+    ) -> tuple[list[User], int]:
+        """Users, newest first, and how many there are; with `email`, the one who has that address."""
         found = await self._identity.users(email=email, before=before, limit=limit + 1)
         await self._identity.note(admin, "users.list", [user.id for user in found[:limit]])
-        return found
+        return found, await self._identity.count_users(email=email, most=COUNTED + 1)
 
     async def user(self, admin: Caller, user_id: UUID) -> User:
         """One user; raises `UserNotFound`."""
@@ -43,14 +45,6 @@ class Oversight:
             raise UserNotFound
         return user
 
-    async def sessions(self, admin: Caller, *, user_id: UUID | None, before: UUID | None, limit: int) -> list[Session]:
-        """Sessions of all users, or of one, newest first."""
-        async with self._database.system() as connection:
-            found = await store.list_all_sessions(connection, user_id=user_id, before=before, limit=limit + 1)
-        people = dict.fromkeys(session.user_id for session in found[:limit])
-        await self._identity.note(admin, "sessions.list", list(people) or ([user_id] if user_id else []))
-        return found
-
     async def messages(self, admin: Caller, session_id: UUID, *, after: int, limit: int) -> list[Message]:
         """A session's messages in order; raises `SessionNotFound`."""
         owner = await self._sessions.owner(session_id)
@@ -60,7 +54,10 @@ class Oversight:
         except UserGone as error:
             raise SessionNotFound from error
 
-    async def audit(self, admin: Caller, *, user_id: UUID | None, before: UUID | None, limit: int) -> list[AuditEntry]:
-        """The audit log, newest first; with `user_id`, who looked at what of theirs."""
+    async def audit(
+        self, admin: Caller, *, user_id: UUID | None, before: UUID | None, limit: int
+    ) -> tuple[list[AuditEntry], int]:
+        """The audit log, newest first, and how long it is; with `user_id`, who looked at what of theirs."""
         await self._identity.note(admin, "audit.read", [user_id] if user_id else [])
-        return await self._identity.audit_entries(subject_id=user_id, before=before, limit=limit + 1)
+        found = await self._identity.audit_entries(subject_id=user_id, before=before, limit=limit + 1)
+        return found, await self._identity.count_audit(subject_id=user_id, most=COUNTED + 1)

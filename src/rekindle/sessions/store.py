@@ -147,21 +147,6 @@ async def list_sessions(
     return [Session.from_row(row) for row in await cursor.fetchall()]
 
 
-async def list_all_sessions(
-    connection: Connection, *, user_id: UUID | None, before: UUID | None, limit: int
-) -> list[Session]:
-    """Sessions of all users, or of one, newest first, after the one that `before` names: for administrators."""
-    cursor = await connection.execute(
-        f"""
-        SELECT {_SESSION} FROM sessions
-        WHERE (%(user)s::uuid IS NULL OR user_id = %(user)s) AND (%(before)s::uuid IS NULL OR id < %(before)s)
-        ORDER BY id DESC LIMIT %(limit)s
-        """,
-        {"user": user_id, "before": before, "limit": limit},
-    )
-    return [Session.from_row(row) for row in await cursor.fetchall()]
-
-
 async def update_title(
     connection: Connection, session_id: UUID, title: str, *, unless_named: bool = False
 ) -> Session | None:
@@ -192,6 +177,19 @@ async def update_ended(connection: Connection, session_id: UUID) -> Session | No
     """The session, ended now unless it was before."""
     cursor = await connection.execute(
         f"UPDATE sessions SET ended_at = coalesce(ended_at, now()) WHERE id = %s RETURNING {_SESSION}",
+        (session_id,),
+    )
+    row = await cursor.fetchone()
+    return Session.from_row(row) if row else None
+
+
+async def update_reopened(connection: Connection, session_id: UUID) -> Session | None:
+    """The session, open: used just now if it had ended, so that it does not end for idleness at once."""
+    cursor = await connection.execute(
+        f"""
+        UPDATE sessions SET last_seen_at = CASE WHEN ended_at IS NULL THEN last_seen_at ELSE now() END, ended_at = NULL
+        WHERE id = %s RETURNING {_SESSION}
+        """,
         (session_id,),
     )
     row = await cursor.fetchone()

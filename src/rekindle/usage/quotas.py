@@ -38,10 +38,16 @@ def micros(dollars: float | None) -> int | None:
     return None if dollars is None else round(dollars * 1_000_000)
 
 
+def opens_at(now: datetime | None = None) -> datetime:
+    """When a quota that is used up opens again: at midnight, UTC."""
+    now = now or datetime.now(UTC)
+    return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def exceeded(scope: Literal["user", "total"], now: datetime | None = None) -> QuotaExceeded:
     """The error of a quota that is used up, with when it opens again: at midnight, UTC."""
     now = now or datetime.now(UTC)
-    opens = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    opens = opens_at(now)
     whose = "Your quota" if scope == "user" else "This server's quota"
     return QuotaExceeded(
         f"{whose} for today is used up: it opens again at {opens:%Y-%m-%d %H:%M} UTC. The message was not stored.",

@@ -160,7 +160,8 @@ async def list_interactions(connection: Connection, session_id: UUID, *, after: 
         f"""
         SELECT {_INTERACTION} FROM messages m
         JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
-        WHERE m.session_id = %s AND m.role = 'assistant' AND m.seq > %s ORDER BY m.seq LIMIT %s
+        WHERE m.session_id = %s AND m.role = 'assistant' AND m.seq > %s AND NOT m.metadata ? 'replaced_by'
+        ORDER BY m.seq LIMIT %s
         """,
         (session_id, after, limit),
     )
@@ -183,7 +184,8 @@ async def list_recent_interactions(
         ) used CROSS JOIN LATERAL (
             SELECT {_INTERACTION} FROM messages m
             JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
-            WHERE m.session_id = used.id AND m.role = 'assistant' ORDER BY m.seq DESC LIMIT %(limit)s
+            WHERE m.session_id = used.id AND m.role = 'assistant' AND NOT m.metadata ? 'replaced_by'
+            ORDER BY m.seq DESC LIMIT %(limit)s
         ) i ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s
         """,
         {"user": user_id, "only": only, "limit": limit},

@@ -1,7 +1,7 @@
 """A person's sessions, out of the house and back in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from rekindle.database import Database
 from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
 from rekindle.identity.service import Caller
 from rekindle.sessions.export import store
+from rekindle.sessions.export.arriving import Arriving, ArrivingSession
 from rekindle.sessions.export.formats import FORMAT, VERSION, WRITERS, Row
 from rekindle.sessions.export.pdf import write_pdf
 
@@ -19,8 +20,13 @@ SUFFIXES: dict[str, str] = {name: writer.suffix for name, writer in WRITERS.item
 FIRST = UUID(int=0)
 SESSIONS_AT_ONCE = 50
 MESSAGES_AT_ONCE = 200
+PIECE_BYTES = 1_000_000
 PDF_MESSAGES = 5_000
 """A PDF is set as a whole, in memory: a longer one is asked for session by session."""
+
+
+class _Taken(Exception):  # rolls a transaction back; nobody else sees it
+    """A message of this session has an id that another has."""
 
 
 class Exports:
@@ -29,20 +35,61 @@ class Exports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def export(self, caller: Caller, form: Format, session_id: UUID | None = None) -> AsyncIterator[bytes]:
-        """All sessions of the caller's, or one, as the pieces of a file.
+    async def export(self, caller: Caller, form: Format, *session_ids: UUID) -> AsyncIterator[bytes]:
+        """All sessions of the caller's, or these, as the pieces of a file.
 
         Raises, before the first piece, `SessionNotFound`, `Forbidden` for a token that is good for one session when
         it is not asked for, `InvalidRequest` for a PDF that would be too long, `Unavailable` without the PDF extra.
         """
-        if session_id is None and caller.session_id is not None:
+        if not session_ids and caller.session_id is not None:
             raise Forbidden("This token is good for one session only: ask for that one.")
-        first = await self._sessions(caller, session_id, limit=1)  # what is wrong is said before the file begins
-        if session_id and not (first and caller.may_enter(session_id)):
+        # What is wrong is said before the file begins.
+        found = await self._sessions(caller, session_ids, limit=max(1, len(session_ids)))
+        if session_ids and not (len(found) == len({*session_ids}) and all(map(caller.may_enter, session_ids))):
             raise SessionNotFound
         if form == "pdf":
-            return _once(await self._pdf(caller, session_id))
-        return self._pieces(caller, form, session_id)
+            return _once(await self._pdf(caller, session_ids))
+        return self._pieces(caller, form, session_ids)
+
+    async def bring_in(self, caller: Caller, pieces: AsyncIterator[bytes], *, most_bytes: int) -> tuple[int, int]:
+        """Take a JSON export in as it comes, as the caller's: how many sessions, and how many were here already.
+
+        Each session comes in whole or not at all, and those that came stay when what follows cannot be read. What the
+        file says was used is not counted. Raises `Forbidden` for a token that is good for one session,
+        `InvalidRequest`, `MalformedBody`, `BodyTooLarge`.
+        """
+        if caller.session_id is not None or caller.level != "verified":
+            raise Forbidden("Only who has proven who they are can bring sessions in.")
+        arriving = Arriving(most_bytes)
+        new = known = 0
+        async for piece in pieces:
+            for start in range(0, len(piece), PIECE_BYTES):
+                for session in await asyncio.to_thread(list, arriving.feed(piece[start : start + PIECE_BYTES])):
+                    came = await self._bring_in(caller.user_id, session)
+                    new += came
+                    known += not came
+        arriving.end()
+        return new, known
+
+    async def _bring_in(self, user_id: UUID, session: ArrivingSession) -> bool:
+        # An id that is somebody else's is no secret to keep and no reason to refuse: it is another one then.
+        for renamed in (False, True):
+            row, messages, summary = session.rows(user_id, renamed=renamed)
+            try:
+                async with self._database.transaction(user_id) as connection:
+                    if await store.has_session(connection, user_id, UUID(row["id"])):
+                        return False
+                    if await store.insert_session_row(connection, row):
+                        for start in range(0, len(messages), MESSAGES_AT_ONCE):
+                            some = messages[start : start + MESSAGES_AT_ONCE]
+                            if await store.insert_rows(connection, "messages", some) < len(some):
+                                raise _Taken
+                        if summary:
+                            await store.insert_rows(connection, "session_summaries", [summary])
+                        return True
+            except _Taken:
+                continue
+        raise InvalidRequest("This export holds a session twice, or parts of one in another.")
 
     async def bring_back(self, document: Any, user_id: UUID) -> tuple[int, int]:
         """Take the sessions of a JSON export in, as this user's: how many, and how many were here already.
@@ -81,21 +128,21 @@ class Exports:
                 await store.insert_rows(connection, "session_summaries", [{**summary, **owner}])
         return True
 
-    async def _pieces(self, caller: Caller, form: str, session_id: UUID | None) -> AsyncIterator[bytes]:
+    async def _pieces(self, caller: Caller, form: str, session_ids: Sequence[UUID]) -> AsyncIterator[bytes]:
         writer = WRITERS[form]()
-        person = {} if session_id else await self._person(caller)
+        person = {} if session_ids else await self._person(caller)
         yield writer.head(person).encode()
-        async for session in self._each_session(caller, session_id):
+        async for session in self._each_session(caller, session_ids):
             yield writer.session(session).encode()
             async for messages in self._each_messages(caller, UUID(session["id"])):
                 yield writer.messages(session, messages).encode()
             yield writer.session_end().encode()
         yield writer.end().encode()
 
-    async def _pdf(self, caller: Caller, session_id: UUID | None) -> bytes:
+    async def _pdf(self, caller: Caller, session_ids: Sequence[UUID]) -> bytes:
         sessions: list[tuple[Row, list[Row]]] = []
         count = 0
-        async for session in self._each_session(caller, session_id):
+        async for session in self._each_session(caller, session_ids):
             count += session["last_seq"]
             if count > PDF_MESSAGES:
                 raise InvalidRequest(
@@ -103,7 +150,7 @@ class Exports:
                 )
             messages = [message async for some in self._each_messages(caller, UUID(session["id"])) for message in some]
             sessions.append((session, messages))
-        person = {} if session_id else await self._person(caller)
+        person = {} if session_ids else await self._person(caller)
         email = (person.get("user") or {}).get("email")
         title = f"Conversations of {email}" if email else "Conversations"
         return await asyncio.to_thread(write_pdf, title, sessions)
@@ -116,15 +163,15 @@ class Exports:
             }
 
     async def _sessions(
-        self, caller: Caller, session_id: UUID | None, *, after: UUID = FIRST, limit: int = SESSIONS_AT_ONCE
+        self, caller: Caller, session_ids: Sequence[UUID], *, after: UUID = FIRST, limit: int = SESSIONS_AT_ONCE
     ) -> list[Row]:
         async with self._database.transaction(caller.user_id) as connection:
-            return await store.list_session_rows(connection, caller.user_id, only=session_id, after=after, limit=limit)
+            return await store.list_session_rows(connection, caller.user_id, only=session_ids, after=after, limit=limit)
 
-    async def _each_session(self, caller: Caller, session_id: UUID | None) -> AsyncIterator[Row]:
+    async def _each_session(self, caller: Caller, session_ids: Sequence[UUID]) -> AsyncIterator[Row]:
         # No connection is held between pages: a slow reader holds nothing but its own page.
         after = FIRST
-        while sessions := await self._sessions(caller, session_id, after=after):
+        while sessions := await self._sessions(caller, session_ids, after=after):
             for session in sessions:
                 yield session
             after = UUID(sessions[-1]["id"])

@@ -1,6 +1,6 @@
 """SQL of exports: rows as JSON, with every column there is, so that none is forgotten when one is added."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,18 +32,18 @@ async def list_usage(connection: Connection, user_id: UUID) -> list[Row]:
 
 
 async def list_session_rows(
-    connection: Connection, user_id: UUID, *, only: UUID | None, after: UUID, limit: int
+    connection: Connection, user_id: UUID, *, only: Sequence[UUID], after: UUID, limit: int
 ) -> list[Row]:
-    """Sessions with their summaries, in the order of their ids, from beyond `after` on."""
+    """Sessions with their summaries, all or those of `only`, in the order of their ids, from beyond `after` on."""
     cursor = await connection.execute(
         f"""
         SELECT to_jsonb(s) - ARRAY[{_PRIVATE}] || jsonb_build_object('summary', to_jsonb(y) - 'user_id' - 'session_id')
             AS row
         FROM sessions s LEFT JOIN session_summaries y ON y.session_id = s.id
-        WHERE s.user_id = %(user)s AND s.id > %(after)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
+        WHERE s.user_id = %(user)s AND s.id > %(after)s AND (cardinality(%(only)s::uuid[]) = 0 OR s.id = ANY(%(only)s))
         ORDER BY s.id LIMIT %(limit)s
         """,
-        {"user": user_id, "after": after, "only": only, "limit": limit},
+        {"user": user_id, "after": after, "only": list(only), "limit": limit},
     )
     return [row["row"] for row in await cursor.fetchall()]
 
@@ -60,14 +60,27 @@ async def list_message_rows(connection: Connection, session_id: UUID, *, after: 
     return [row["row"] for row in await cursor.fetchall()]
 
 
+async def has_session(connection: Connection, user_id: UUID, session_id: UUID) -> bool:
+    """Whether the user has this session, be it hidden."""
+    cursor = await connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM sessions WHERE id = %(session)s AND user_id = %(user)s)
+            OR EXISTS (SELECT FROM hidden_sessions WHERE session_id = %(session)s AND user_id = %(user)s) AS has
+        """,
+        {"session": session_id, "user": user_id},
+    )
+    row = await cursor.fetchone()
+    return bool(row and row["has"])
+
+
 async def insert_session_row(connection: Connection, row: Row) -> bool:
     """A session as it was exported; False when there is one with its id, or with its thread, already."""
     return await _insert(connection, "sessions", [row]) > 0
 
 
-async def insert_rows(connection: Connection, table: str, rows: Iterable[Row]) -> None:
-    """Rows as they were exported; those that are here already stay as they are."""
-    await _insert(connection, table, list(rows))
+async def insert_rows(connection: Connection, table: str, rows: Iterable[Row]) -> int:
+    """Rows as they were exported; those that are here already stay as they are. How many were not."""
+    return await _insert(connection, table, list(rows))
 
 
 async def _insert(connection: Connection, table: str, rows: list[Mapping[str, Any]]) -> int:

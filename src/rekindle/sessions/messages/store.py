@@ -43,6 +43,11 @@ class Message:
         """False for a reply given while the database was away: it waits in memory to be written."""
         return bool((self.metadata or {}).get("persisted", True))
 
+    @property
+    def replaced(self) -> bool:
+        """Whether its user has asked anew in its stead: it is history, and counts for nothing else."""
+        return "replaced_by" in (self.metadata or {})
+
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})

@@ -1,0 +1,1 @@
+"""The list of a user's sessions, and whether it is still the same."""

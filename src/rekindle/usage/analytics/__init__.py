@@ -1,0 +1,1 @@
+"""What the use of the house amounts to, for administrators."""
