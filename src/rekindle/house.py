@@ -32,6 +32,7 @@ from rekindle.knowledge.search.service import Search as KnowledgeSearch
 from rekindle.knowledge.service import Knowledge
 from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
+from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
@@ -169,8 +170,20 @@ def _assemble(
         later=jobs.summarise_later,
     )
     recall = Recall(database, built_in(settings))
-    identity.revocations.when_gone(recall.shelf.forget)
-    profile = Profile(database, secret=secret, rule=settings.identity_rule)
+    identity.revocations.tell(recall.shelf)
+
+    def deriver(user_id: UUID, session_id: UUID) -> Deriver:
+        asks = settings.profile == "model" and not offline
+        return ModelThings(clerk.on_behalf(user_id, session_id)) if asks else QuotedThings()
+
+    profile = Profile(
+        database,
+        sessions,
+        deriver,
+        secret=secret,
+        rule=settings.identity_rule,
+        seconds=settings.summary_seconds,
+    )
     recollection = Recollection(database, recall, profile, rule=settings.identity_rule, seconds=settings.recall_seconds)
     rolling = Rolling(
         database,
@@ -184,7 +197,7 @@ def _assemble(
     conversation = Conversation(
         database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
     )
-    identity.revocations.when_gone(runs.afloat.forget_user)
+    identity.revocations.tell(runs.afloat)
     by_model = settings.titles == "model" and not offline
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
     fetcher = Fetcher(settings.fetch_allow)

@@ -19,8 +19,9 @@ from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
-from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, UserGone
+from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, UserGone, Unavailable
 from rekindle.knowledge.service import Knowledge
+from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.service import Recall
 from rekindle.memory.rolling.service import Rolling
 from rekindle.memory.service import Memory, is_passing
@@ -34,6 +35,8 @@ REFUSALS = 3
 """After so many unusable answers of the model, a summary is made by quoting."""
 ROLLS = 10
 """Versions of a rolling summary that one job writes of a session that is far behind."""
+WAITING = 100
+"""Summaries whose reading is queued at a time."""
 GONE_SECONDS = 30
 """A worker without a heartbeat for so long is gone; heartbeats come every 10 s."""
 KEPT_HOURS = 24 * 14
@@ -75,6 +78,19 @@ class Patience(BaseRetryStrategy):
         return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=min(60, 2 ** (job.attempts + 1))))
 
 
+class Insistence(Patience):
+    """The same, but for a model or database that is away, or busy, however long it takes; and soon done with others."""
+
+    attempts = 5
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """When to try again; None gives up, and then nothing but a person tries again."""
+        passing = isinstance(exception, Unavailable) or (isinstance(exception, ModelError) and is_passing(exception))
+        if passing:
+            return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=min(60, 2 ** min(job.attempts + 1, 6))))
+        return super().get_retry_decision(exception=exception, job=job)
+
+
 class Jobs:
     """The queue, and this process's worker on it."""
 
@@ -96,12 +112,13 @@ class Jobs:
         sessions: Sessions,
         rolling: Rolling,
         knowledge: Knowledge,
+        profile: Profile | None,
         *,
         idle_minutes: float,
         retention_days: float,
         undo_minutes: float,
     ) -> None:
-        """Say what the jobs do."""
+        """Say what the jobs do. Without a `profile` nothing is read from summaries of what is known of people."""
 
         @self._app.task(name="summarise", queue=QUEUE, retry=Patience(), pass_context=True)
         async def summarise(context: procrastinate.JobContext, user_id: str, session_id: str) -> None:
@@ -137,6 +154,12 @@ class Jobs:
                         raise
                     await titles.write(UUID(user_id), UUID(session_id), quote=True)
 
+        @self._app.task(name="derive", queue=QUEUE, retry=Insistence())
+        async def derive(user_id: str, session_id: str, version: str) -> None:
+            if profile:
+                with suppress(*DELETED):
+                    await profile.derive(UUID(user_id), UUID(session_id))
+
         @self._app.task(name="index", queue=QUEUE, queueing_lock="index", retry=Patience())
         async def index() -> None:
             await recall.catch_up()
@@ -160,6 +183,11 @@ class Jobs:
                 await self._defer("roll_summary", user_id, session_id)
             for user_id, session_id in await titles.missing():
                 await self._defer("name_session", user_id, session_id)
+            if profile:
+                given_up = await self._given_up("derive")
+                for user_id, session_id, version in await profile.underived(WAITING + len(given_up)):
+                    if (str(session_id), version.isoformat()) not in given_up:
+                        await self._defer("derive", user_id, session_id, version=version.isoformat())
             if await recall.unindexed(limit=1):
                 await self._defer_once("index")
             if await knowledge.is_behind():
@@ -220,10 +248,10 @@ class Jobs:
             return False
         return True
 
-    async def _defer(self, name: str, user_id: UUID, session_id: UUID) -> None:
+    async def _defer(self, name: str, user_id: UUID, session_id: UUID, **more: str) -> None:
         task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")
         try:
-            await task.defer_async(user_id=str(user_id), session_id=str(session_id))
+            await task.defer_async(user_id=str(user_id), session_id=str(session_id), **more)
         except exceptions.AlreadyEnqueued:
             log.debug("job.queued_already", task=name, session=str(session_id))
 
@@ -232,6 +260,11 @@ class Jobs:
             await self._app.configure_task(name=name, queue=QUEUE, queueing_lock=name).defer_async()
         except exceptions.AlreadyEnqueued:
             log.debug("job.queued_already", task=name)
+
+    async def _given_up(self, name: str) -> set[tuple[str, str]]:
+        """Session and version of the jobs that failed for good: they stay as they are until somebody retries them."""
+        failed = await self._app.job_manager.list_jobs_async(queue=QUEUE, task=name, status="failed")
+        return {(str(job.task_kwargs.get("session_id")), str(job.task_kwargs.get("version"))) for job in failed}
 
     async def sweep(self) -> int:
         """Queue again the jobs whose worker is gone; how many."""

@@ -106,8 +106,8 @@ class Settings(BaseSettings):
     )
     fetch_allow: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
-        description="Hosts, addresses or networks that tools and `rekindle ingest` may fetch from although they are not "
-        "public, separated by commas.",
+        description="Hosts, addresses or networks that tools and `rekindle ingest` may fetch from although they are "
+        "not public, separated by commas.",
     )
     window: int = Field(default=20, ge=2, le=200, description="Newest messages given to the model as they are.")
     recall_summaries: int = Field(
@@ -177,6 +177,11 @@ class Settings(BaseSettings):
     titles: Literal["model", "phrases"] = Field(
         default="model",
         description="Who names sessions: the `model`, asked once for each, or `phrases` of its beginning.",
+    )
+    profile: Literal["model", "phrases", "off"] = Field(
+        default="model",
+        description="What is known of people is read from summaries by the `model`, asked once for each, or by their "
+        "own `phrases`; `off`: not at all.",
     )
     user_tokens_per_day: int | None = Field(
         default=None, ge=1, description="Tokens each user may use a day (UTC). Unset: no limit."

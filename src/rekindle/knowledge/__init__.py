@@ -1,0 +1,1 @@
+"""What an assistant may look up: documents, and courses with their prices."""

@@ -1,0 +1,223 @@
+"""What assistants may look up: documents of files, folders and sites, brought in, searched and looked at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from rekindle.assistants.assistant import Errand
+from rekindle.database import Database
+from rekindle.errors import InvalidRequest, NotFound, RekindleError
+from rekindle.knowledge import folder, store
+from rekindle.knowledge.crawl import Bounds, Crawl
+from rekindle.knowledge.fetch import Fetcher
+from rekindle.knowledge.ingest import Outcome, Run, Tell, run_items
+from rekindle.knowledge.reading import is_web
+from rekindle.knowledge.search.service import Found, Place, Search
+from rekindle.knowledge.store import Chunk, Document, KeptLink, Source
+
+__all__ = ["Chunk", "Document", "DocumentNotFound", "Filters", "KeptLink", "Knowledge", "Outcome", "Source"]
+
+Progress = Callable[[Outcome, int | None], None]
+"""Told after each document: what has been done, and of how many documents, where that is known."""
+
+
+class DocumentNotFound(NotFound):
+    """There is no such document."""
+
+    code = "document_not_found"
+
+
+class SourceNotFound(NotFound):
+    """There is no such source of documents."""
+
+    code = "source_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What documents are listed; None for no limit. `query`: part of a title, an address or a path."""
+
+    assistant: str | None = None
+    source: UUID | None = None
+    kind: str | None = None
+    query: str | None = None
+
+    def as_values(self) -> dict[str, Any]:
+        """As the store takes them."""
+        return {"assistant": self.assistant, "source": self.source, "kind": self.kind, "query": self.query}
+
+
+class Knowledge:
+    """Documents of one server. `assistant`: whose they are, and who looks; None: every assistant's."""
+
+    def __init__(self, database: Database, search: Search, fetcher: Fetcher) -> None:
+        self._database = database
+        self._search = search
+        self._fetcher = fetcher
+
+    # --- bringing in ---
+
+    async def ingest(
+        self,
+        location: str | Path,
+        assistant: str | None = None,
+        *,
+        bounds: Bounds | None = None,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Bring in a file, a folder or a site: write what is new or changed, forget what is gone, touch nothing else.
+
+        It is committed in small batches: what was stopped goes on when it is run again. Documents that cannot be read
+        are left out and named in the outcome. Raises `NotFound` for no such place, `FetchFailed`, `FetchRefused`.
+        """
+        tell = progress or (lambda outcome, total: None)
+        if isinstance(location, str) and is_web(location):
+            return await self._ingest_site(location, assistant, bounds or Bounds(), tell)
+        listing = await asyncio.to_thread(folder.list_files, Path(location))
+        total = len(listing.files)
+        async with self._source(folder.place_of(Path(location)), assistant, listing.kind, {}) as source_id:
+            run = self._run(source_id, assistant, lambda outcome: tell(outcome, total))
+            run.outcome.others = listing.others
+            if not listing.files:
+                await run.open()
+                if run.known:
+                    # An unmounted disk looks like an empty folder.
+                    raise InvalidRequest(
+                        f"There is nothing to read in {location}; {len(run.known):,} documents of it stay. "
+                        "`rekindle ingest --forget` forgets them."
+                    )
+            return await self._finish(source_id, await run_items(run, folder.items(listing)))
+
+    async def _ingest_site(self, start: str, assistant: str | None, bounds: Bounds, tell: Progress) -> Outcome:
+        async with self._source(str(httpx2.URL(start)), assistant, "site", bounds.as_json()) as source_id:
+            run = self._run(source_id, assistant, lambda outcome: tell(outcome, outcome.seen + crawl.waiting))
+            await run.open()
+            crawl = Crawl(self._fetcher, start, bounds, dict(run.known), self._link_urls, run.outcome)
+            async for page in crawl.pages():
+                await run.take(page)
+            remove = run.known.keys() - crawl.missed if crawl.complete else crawl.gone
+            return await self._finish(source_id, await run.close(remove=set(remove)))
+
+    @asynccontextmanager
+    async def _source(
+        self, location: str, assistant: str | None, kind: str, options: dict[str, Any]
+    ) -> AsyncIterator[UUID]:
+        """A run over a source; why it failed, if it did, is kept with it."""
+        async with self._database.system() as connection:
+            source_id = await store.begin_source(connection, assistant, location, kind, options)
+        try:
+            yield source_id
+        except RekindleError as error:
+            await self._finish(source_id, Outcome(note=error.detail))
+            raise
+
+    def _run(self, source_id: UUID, assistant: str | None, tell: Tell) -> Run:
+        return Run(self._database, self._search, source_id, assistant, tell)
+
+    async def _finish(self, source_id: UUID, outcome: Outcome) -> Outcome:
+        async with self._database.system() as connection:
+            await store.finish_source(connection, source_id, outcome.as_json())
+        self._search.forget()
+        return outcome
+
+    async def _link_urls(self, document_id: UUID) -> list[str]:
+        async with self._database.system() as connection:
+            return await store.list_link_urls(connection, document_id)
+
+    async def reingest(self, source_id: UUID) -> Outcome | None:
+        """Run a source again as it was run last; None when it is gone."""
+        async with self._database.system() as connection:
+            source = await store.find_source(connection, source_id)
+        if source is None:
+            return None
+        bounds = Bounds.read(source.options) if source.kind == "site" else None
+        return await self.ingest(source.location, source.assistant, bounds=bounds)
+
+    async def forget(self, location: str, assistant: str | None = None) -> int:
+        """Forget a place with all its documents; how many. Raises `SourceNotFound`."""
+        place = str(httpx2.URL(location)) if is_web(location) else folder.place_of(Path(location))
+        async with self._database.system() as connection:
+            count = await store.delete_source(connection, assistant, place)
+        if count is None:
+            raise SourceNotFound(f"Nothing was brought in from {location}.")
+        self._search.forget()
+        return count
+
+    # --- looking up ---
+
+    async def search(
+        self,
+        query: str,
+        assistant: str | None = None,
+        *,
+        user_id: UUID | None = None,
+        after: Place | None = None,
+        limit: int = 10,
+    ) -> Found:
+        """The passages that bear on a question, best first: by words and meaning, or by words alone."""
+        return await self._search.find(query, assistant, user_id=user_id, after=after, limit=limit)
+
+    async def is_there_for(self, errand: Errand) -> bool:
+        """Whether there is anything to look up for a turn's assistant."""
+        return await self._search.has_any(errand.assistant)
+
+    async def is_behind(self) -> bool:
+        """Whether passages lack a vector of the embedder that is set."""
+        return await self._search.is_behind()
+
+    async def catch_up(self) -> int:
+        """Give vectors to the passages that lack one; how many. Raises `ModelError`."""
+        return await self._search.catch_up()
+
+    async def embedded(self) -> tuple[int, int]:
+        """How many passages have a vector of the embedder that is set, and how many there are."""
+        return await self._search.progress()
+
+    # --- looking at what is there ---
+
+    async def sources(self, *, after: UUID | None, limit: int) -> tuple[list[Source], int]:
+        """Where documents come from, newest first, one more than `limit` where there are more; and how many."""
+        async with self._database.system() as connection:
+            return await store.list_sources(connection, after, limit + 1), await store.count_sources(connection)
+
+    async def source(self, source_id: UUID) -> Source:
+        """One source. Raises `SourceNotFound`."""
+        async with self._database.system() as connection:
+            found = await store.find_source(connection, source_id)
+        if found is None:
+            raise SourceNotFound
+        return found
+
+    async def documents(self, filters: Filters, *, after: UUID | None, limit: int) -> tuple[list[Document], int]:
+        """Documents, newest first, one more than `limit` where there are more; and how many there are in all."""
+        values = filters.as_values()
+        async with self._database.system() as connection:
+            found = await store.list_documents(connection, values, self._search.model, after, limit + 1)
+            return found, await store.count_documents(connection, values)
+
+    async def document(self, document_id: UUID) -> Document:
+        """One document. Raises `DocumentNotFound`."""
+        async with self._database.system() as connection:
+            found = await store.find_document(connection, document_id, self._search.model)
+        if found is None:
+            raise DocumentNotFound
+        return found
+
+    async def chunks(self, document_id: UUID, *, after: int, limit: int) -> list[Chunk]:
+        """The passages of a document in order, one more than `limit` where there are more."""
+        async with self._database.system() as connection:
+            return await store.list_chunks(connection, document_id, after, limit + 1)
+
+    async def links(
+        self, *, document: UUID | None, query: str | None, after: UUID | None, limit: int
+    ) -> tuple[list[KeptLink], int]:
+        """Links of all documents or of one, one more than `limit` where there are more; and how many in all."""
+        async with self._database.system() as connection:
+            found = await store.list_links(connection, document, query, after, limit + 1)
+            return found, await store.count_links(connection, document, query)
