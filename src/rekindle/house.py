@@ -127,6 +127,9 @@ async def open_house(
             jobs.start()
         elif work:
             await house.usage.learn_prices(settings, _models(settings, crew).values())
+            for assistant in crew:
+                if assistant.folder and assistant.knows:
+                    await jobs.study_later(assistant.name, assistant.folder)
             if settings.jobs_in_server:
                 jobs.start()
             await house.runs.open()
@@ -215,6 +218,7 @@ def _assemble(
         sessions,
         rolling,
         knowledge,
+        prices,
         idle_minutes=settings.idle_minutes,
         retention_days=settings.retention_days,
         undo_minutes=settings.undo_minutes,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
 from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, UserGone, Unavailable
+from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.service import Knowledge
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.service import Recall
@@ -112,6 +114,7 @@ class Jobs:
         sessions: Sessions,
         rolling: Rolling,
         knowledge: Knowledge,
+        prices: Prices,
         profile: Profile | None,
         *,
         idle_minutes: float,
@@ -172,6 +175,17 @@ class Jobs:
         async def ingest(source_id: str) -> None:
             with suppress(NotFound, InvalidRequest):  # kept with the source, for who looks at it
                 await knowledge.reingest(UUID(source_id))
+
+        @self._app.task(name="study", queue=QUEUE, retry=Patience())
+        async def study(assistant: str, folder: str) -> None:
+            documents, price_list = Path(folder, "knowledge"), Path(folder, "prices.csv")
+            try:
+                if documents.is_dir():
+                    await knowledge.ingest(documents, assistant)
+                if price_list.exists():
+                    await prices.import_file(price_list, assistant)
+            except (NotFound, InvalidRequest) as error:  # what is wrong in the folder no second run mends
+                log.error("assistant.not_studied", assistant=assistant, detail=error.detail)
 
         async def find_work() -> None:
             await self.sweep()
@@ -247,6 +261,15 @@ class Jobs:
         except exceptions.AlreadyEnqueued:
             return False
         return True
+
+    async def study_later(self, assistant: str, folder: Path) -> None:
+        """Queue the reading of what an assistant knows: `knowledge/` and `prices.csv` in its folder."""
+        lock = f"study:{assistant}"
+        task = self._app.configure_task(name="study", queue=QUEUE, queueing_lock=lock, lock=lock)
+        try:
+            await task.defer_async(assistant=assistant, folder=str(folder))
+        except exceptions.AlreadyEnqueued:
+            log.debug("job.queued_already", task="study", assistant=assistant)
 
     async def _defer(self, name: str, user_id: UUID, session_id: UUID, **more: str) -> None:
         task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")

@@ -87,6 +87,11 @@ class Assistant:
     `summaries` alone, or nothing (`off`). What was said earlier in the session itself is given in any case.
     """
 
+    @property
+    def knows(self) -> bool:
+        """Whether there is something in its folder to be read for what it knows."""
+        return self.folder is not None and any((self.folder / name).exists() for name in ("knowledge", "prices.csv"))
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:
