@@ -121,6 +121,7 @@ def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
         "secret_key": SecretStr(SECRET),
         "model": "offline",
         "titles": "phrases",
+        "profile": "phrases",
         # Houses share a database: one would do the work that another test watches.
         "jobs_in_server": False,
         "database_pool": 5,
@@ -262,6 +263,7 @@ def _servers(conninfo: str, folder: Path) -> Iterator[Serve]:
                 # All tests come from one address.
                 **{f"REKINDLE_{which}_LIMIT": "100000/minute" for which in ("CHECK_IN", "CODE", "ADDRESS")},
                 "REKINDLE_TITLES": "phrases",
+                "REKINDLE_PROFILE": "phrases",
                 "REKINDLE_RECALL_SECONDS": "20",
                 **variables,
             },
@@ -284,7 +286,7 @@ def start_server(log: Path, *arguments: str, **variables: str) -> RunningServer:
     port = free_port()
     environment = clean_environment(**variables)
     began = time.monotonic()
-    process = Forked(["serve", *arguments, "--port", str(port)], environment, log, log.parent)
+    process = Forked(["serve", *arguments, "--port", str(port)], environment, log.parent, output=log)
     server = RunningServer(process, f"http://127.0.0.1:{port}", environment, log)
     while True:
         try:

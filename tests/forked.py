@@ -1,9 +1,10 @@
-"""Servers in processes forked from one that has the libraries loaded: each starts in a fraction of the time."""
+"""Commands in processes forked from one that has the libraries loaded: each starts in a fraction of the time."""
 
 import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,9 +25,20 @@ _context.set_forkserver_preload(list(LOADED))
 class Forked:
     """A `rekindle` command of its own process, with the verbs of `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        output: Path,
+        errors: Path | None = None,
+        said: Path = Path(os.devnull),
+    ) -> None:
+        """Starts it in `folder`, with the files it reads and writes; without `errors` both outputs are one."""
+        files = (str(said), str(output), str(errors) if errors else None)
         self._process = _context.Process(
-            target=_run, args=(list(arguments), dict(environment), str(log), str(folder)), daemon=True
+            target=_run, args=(list(arguments), dict(environment), str(folder), *files), daemon=True
         )
         self._process.start()
 
@@ -56,11 +68,30 @@ class Forked:
         self._process.kill()
 
 
-def _run(arguments: list[str], environment: dict[str, str], log: str, folder: str) -> None:
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
+def rekindle(
+    *arguments: str, environment: Mapping[str, str], folder: Path | None = None, said: str = "", seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """A command run to its end, with `said` on its standard input; raises TimeoutExpired when it takes longer."""
+    with tempfile.TemporaryDirectory() as name:
+        heard, output, errors = (Path(name) / each for each in ("said", "output", "errors"))
+        heard.write_text(said)
+        process = Forked(arguments, environment, folder or Path(name), said=heard, output=output, errors=errors)
+        try:
+            code = process.wait(seconds)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def _run(
+    arguments: list[str], environment: dict[str, str], folder: str, said: str, output: str, errors: str | None
+) -> None:
+    writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    os.dup2(os.open(said, os.O_RDONLY), 0)
+    os.dup2(os.open(output, writing), 1)
+    os.dup2(os.open(errors, writing) if errors else 1, 2)
+    sys.stdin = open(0)  # noqa: SIM115 multiprocessing has closed the one that was
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

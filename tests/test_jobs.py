@@ -17,6 +17,7 @@ from rekindle.errors import NotFound
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from tests.conftest import OpenHouse, clean_environment
+from tests.forked import rekindle
 
 
 @pytest.fixture
@@ -128,14 +129,7 @@ async def test_a_past_session_that_was_brought_in_lately_stays(house: House) -> 
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "rekindle", *arguments],
-        env=clean_environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return rekindle(*arguments, environment=clean_environment(**variables))
 
 
 async def test_cleanup_says_what_it_would_do_and_does_it(house: House, data_dir: Path) -> None:

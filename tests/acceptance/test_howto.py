@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from rekindle.embedded import EmbeddedPostgres
 from tests.acceptance.printed import ROOT, at, blocks, run_page
 from tests.conftest import Serve, clean_environment
+from tests.forked import rekindle
 
 HOWTO = ROOT / "docs" / "howto"
 
@@ -93,26 +94,12 @@ def test_the_pages_talk_is_imported_and_recalled(new_database: Callable[[], str]
     environment = clean_environment(
         REKINDLE_DATABASE_URL=new_database(), REKINDLE_DATA_DIR=str(tmp_path), REKINDLE_MODEL="offline"
     )
-    imported = subprocess.run(
-        [sys.executable, "-m", "rekindle", "import", "talks.json"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    imported = rekindle("import", "talks.json", environment=environment, folder=tmp_path).stdout
     [address] = set(re.findall(r"[\w.-]+@locomo\.invalid", page.read_text()))
     assert address in imported
 
-    said = subprocess.run(
-        [sys.executable, "-m", "rekindle", "chat", "--email", address],
-        input="How many hives do I have?\n",
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    asked = "How many hives do I have?\n"
+    said = rekindle("chat", "--email", address, environment=environment, folder=tmp_path, said=asked).stdout
     assert "Two, behind the greenhouse" in said
 
 

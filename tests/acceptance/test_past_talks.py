@@ -7,8 +7,6 @@ of this tree; to run the same tests with them, name the file: REKINDLE_LOCOMO=â€
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ import pytest
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.testing import ModelServer, Reply
 from tests.conftest import RunningServer, asks, clean_environment, start_server
+from tests.forked import rekindle
 
 MARTA_AND_OWEN: dict[str, Any] = {
     "id": "written-1",
@@ -129,13 +128,7 @@ class Place:
 
     def token(self, email: str) -> str:
         if email not in self.tokens:
-            self.tokens[email] = subprocess.run(
-                [sys.executable, "-m", "rekindle", "token", email],
-                env=self.environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.strip()
+            self.tokens[email] = rekindle("token", email, environment=self.environment).stdout.strip()
         return self.tokens[email]
 
     def summaries(self) -> dict[str, str]:
@@ -160,14 +153,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     imports, seconds = [], []
     for _ in range(2):
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "rekindle", "import", str(file)],
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = rekindle("import", str(file), environment=environment, folder=folder, seconds=300)
         assert done.returncode == 0, done.stderr
         seconds.append(time.monotonic() - began)
         imports.append(done.stdout)

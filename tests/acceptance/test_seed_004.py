@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from rekindle.testing import ModelServer, Reply, ToolCall
 from tests.conftest import Asking, RunningServer, Serve, asks
+from tests.forked import rekindle
 
 SESSIONS = """
 curl -H "Authorization: Bearer $TOKEN" \\
@@ -247,13 +247,7 @@ def test_tokens_are_estimated_and_marked_where_the_provider_counts_none(asking: 
 def test_the_printed_curl_lines_work_with_a_token_of_the_command_line(
     asking: Asking, user: httpx.Client, email: str
 ) -> None:
-    token = subprocess.run(
-        [sys.executable, "-m", "rekindle", "token", email],
-        env=asking.server.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    token = rekindle("token", email, environment=asking.server.environment).stdout.strip()
     user.post("/chat", json={"message": "Hello."})
     assert shell(SESSIONS, asking.server, token) == user.get("/chat/sessions").json()
     assert shell(HISTORY, asking.server, token) == user.get("/chat/history?limit=10").json()

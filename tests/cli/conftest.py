@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests import forked
 from tests.conftest import SECRET, clean_environment
 
 SECONDS = 60
@@ -54,15 +55,8 @@ def rekindle(environment: Mapping[str, str], tmp_path: Path) -> Rekindle:
     """Runs a command to its end, with `said` on its standard input."""
 
     def run(*arguments: str, said: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*arguments),
-            env={**environment, **variables},
-            input=said,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=SECONDS,
-            check=False,
+        return forked.rekindle(
+            *arguments, environment={**environment, **variables}, said=said, folder=tmp_path, seconds=SECONDS
         )
 
     return run

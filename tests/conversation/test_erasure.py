@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from rekindle.errors import UserGone
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.testing import Hang, ModelServer
+from tests import forked
 from tests.conftest import OpenHouse, RunningServer, Serve, clean_environment
 from tests.redis_server import RedisServer
 
@@ -192,16 +192,10 @@ async def test_the_command_asks_before_it_erases(
     house = await open_a_house(work=False, database_url=SecretStr(conninfo))
     await house.identity.recognise("ada@example.com")
 
+    environment = clean_environment(REKINDLE_DATABASE_URL=conninfo, REKINDLE_DATA_DIR=str(data_dir))
+
     def rekindle(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "rekindle", *arguments],
-            env=clean_environment(REKINDLE_DATABASE_URL=conninfo, REKINDLE_DATA_DIR=str(data_dir)),
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return forked.rekindle(*arguments, environment=environment, said=typed)
 
     assert (await asyncio.to_thread(rekindle, "erase", "ada@example.com", typed="bob\n")).returncode == 1
     done = await asyncio.to_thread(rekindle, "erase", "ada@example.com", typed="ada@example.com\n")

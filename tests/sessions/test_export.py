@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import subprocess
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.sessions.export import service
 from rekindle.sessions.service import Session
+from tests import forked
 from tests.conftest import OpenHouse, RunningServer, clean_environment
 
 
@@ -192,14 +192,8 @@ async def test_the_commands_export_and_import(
     file = tmp_path / "export.json"
 
     def rekindle(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "rekindle", *arguments],
-            env=clean_environment(REKINDLE_DATABASE_URL=database, REKINDLE_DATA_DIR=str(data_dir)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        environment = clean_environment(REKINDLE_DATABASE_URL=database, REKINDLE_DATA_DIR=str(data_dir))
+        return forked.rekindle(*arguments, environment=environment)
 
     here, there = house.database.conninfo, new_database()
     done = await asyncio.to_thread(rekindle, "export", email, "-o", str(file), database=here)
