@@ -219,6 +219,7 @@ def _assemble(
         rolling,
         knowledge,
         prices,
+        profile=profile if settings.profile != "off" else None,
         idle_minutes=settings.idle_minutes,
         retention_days=settings.retention_days,
         undo_minutes=settings.undo_minutes,

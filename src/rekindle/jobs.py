@@ -20,7 +20,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
-from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, UserGone, Unavailable
+from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, Unavailable, UserGone
 from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.service import Knowledge
 from rekindle.memory.profile.service import Profile
@@ -115,8 +115,8 @@ class Jobs:
         rolling: Rolling,
         knowledge: Knowledge,
         prices: Prices,
-        profile: Profile | None,
         *,
+        profile: Profile | None,
         idle_minutes: float,
         retention_days: float,
         undo_minutes: float,

@@ -1,18 +1,33 @@
 """What is known of a person: seen, corrected, forgotten and paused by them; derived from summaries; recalled."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from rekindle.database import Database
-from rekindle.errors import Forbidden, NotFound
+from rekindle.errors import Forbidden, ModelTimedOut, NotFound
 from rekindle.identity.service import Caller
 from rekindle.memory.profile import store
+from rekindle.memory.profile.derivation import Deriver
 from rekindle.memory.profile.likeness import Bars
+from rekindle.memory.profile.settling import Settling, Talk
 from rekindle.memory.profile.store import Kept, Kind, State, Thing
+from rekindle.sessions.service import Sessions
 from rekindle.settings import Identity as IdentityRule
 
 __all__ = ["Kept", "Kind", "Known", "Profile", "State", "Thing", "ThingNotFound"]
+
+log = structlog.get_logger()
+
+MOST_THINGS = 1_000
+"""Derived things kept of one user: beyond that, those that hold no more go, then those not said for longest."""
+COMPARED = 3_000
+READ_MESSAGES = 400
+"""The newest messages of a session in which what its summary tells is looked up."""
 
 
 class ThingNotFound(NotFound):
@@ -44,8 +59,21 @@ class Known:
 class Profile:
     """What is known of each user; each method reaches what is known of its caller alone."""
 
-    def __init__(self, database: Database, *, secret: str, rule: IdentityRule) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        deriver: Callable[[UUID, UUID], Deriver],
+        *,
+        secret: str,
+        rule: IdentityRule,
+        seconds: float = 30,
+    ) -> None:
+        """`deriver` is who reads the summary of this user's session; `seconds`: how long one may take."""
         self._database = database
+        self._sessions = sessions
+        self._deriver = deriver
+        self._seconds = seconds
         self._bars = Bars(secret)
         self._rule = rule
 
@@ -118,6 +146,50 @@ class Profile:
         check_own(caller)
         async with self._database.transaction(caller.user_id) as connection:
             return await store.list_kept(connection, caller.user_id, before=before, limit=limit)
+
+    async def underived(self, limit: int = 100) -> list[tuple[UUID, UUID, datetime]]:
+        """User, session and version of the summaries that wait to be read for what they tell."""
+        async with self._database.system() as connection:
+            return await store.list_underived(connection, limit)
+
+    async def derive(self, user_id: UUID, session_id: UUID) -> int:
+        """Read a session's summary for what it tells of its user; how many things were new. Doing it again changes
+        nothing. Raises `ModelError`, `SessionNotFound`, `UserGone`.
+        """
+        async with self._database.transaction(user_id) as connection:
+            kept = await store.find_kept(connection, session_id)
+            if kept is None or await store.find_paused_since(connection, user_id):
+                return 0
+            if await store.is_derived(connection, session_id, kept.updated_at):
+                return 0
+            known = await store.list_all_things(connection, user_id, COMPARED)
+        messages = await self._sessions.messages.of(Caller(user_id, "verified"), session_id, limit=READ_MESSAGES)
+        if not messages:
+            return 0
+        try:
+            async with asyncio.timeout(self._seconds):
+                derived = await self._deriver(user_id, session_id).derive(kept, known)
+        except TimeoutError as error:
+            raise ModelTimedOut(f"Reading a summary took longer than {self._seconds:g} seconds.") from error
+        talk = await asyncio.to_thread(Talk, session_id, messages)
+        async with self._database.transaction(user_id) as connection:
+            await store.lock_user(connection, user_id)
+            now = await store.find_kept(connection, session_id)
+            if now is None or now.updated_at != kept.updated_at or await store.find_paused_since(connection, user_id):
+                return 0  # what it says now is for another job to read, or for none
+            if await store.is_derived(connection, session_id, kept.updated_at):
+                return 0
+            if kept.metadata.get("corrected"):
+                await store.delete_unsaid(connection, session_id)
+            known = await store.list_all_things(connection, user_id, COMPARED)
+            settling = Settling(known, self._bars)
+            await asyncio.to_thread(settling.settle, derived, talk)
+            await store.insert_things(connection, user_id, settling.new)
+            await store.update_things(connection, settling.changed)
+            await store.upsert_derivation(connection, session_id, user_id, kept.updated_at)
+            await store.delete_least(connection, user_id, MOST_THINGS)
+        log.info("profile.derived", session=str(session_id), new=len(settling.new), changed=len(settling.changed))
+        return len(settling.new)
 
 
 def is_own(caller: Caller) -> bool:

@@ -105,9 +105,12 @@ async def list_things(
 
 
 async def list_all_things(connection: Connection, user_id: UUID, limit: int) -> list[Thing]:
-    """What a derivation is held against, the newest first: what is in effect, was, or must not come again."""
+    """What a derivation is held against: what its user said or had forgotten here first, then the newest first."""
     cursor = await connection.execute(
-        f"SELECT {_THING} FROM known_things WHERE user_id = %s ORDER BY seen_at DESC, id DESC LIMIT %s",
+        f"""
+        SELECT {_THING} FROM known_things WHERE user_id = %s
+        ORDER BY state IN ('corrected', 'forgotten') DESC, seen_at DESC, id DESC LIMIT %s
+        """,
         (user_id, limit),
     )
     return [Thing.from_row(row) for row in await cursor.fetchall()]
@@ -220,6 +223,11 @@ async def delete_least(connection: Connection, user_id: UUID, most: int) -> int:
     )
     row = await cursor.fetchone()
     return row["n"] if row else 0
+
+
+async def delete_unsaid(connection: Connection, session_id: UUID) -> None:
+    """A summary that its user corrected is read as if for the first time: what it told before goes."""
+    await connection.execute("DELETE FROM known_things WHERE session_id = %s AND state = 'current'", (session_id,))
 
 
 async def find_paused_since(connection: Connection, user_id: UUID) -> datetime | None:

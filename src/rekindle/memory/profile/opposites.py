@@ -1,0 +1,96 @@
+"""When two things known of a person cannot both hold: "I live in Hamburg" and "I moved to Berlin".
+
+Patterns, not understanding: what has one value at a time (a home, a name, a favourite), and what is liked or is not.
+"""
+
+import re
+
+from rekindle.memory.profile.likeness import gist, shared
+from rekindle.memory.words import stem
+
+_PAST = re.compile(r"\b(?:used to|formerly|previously|grew up|was born)\b", re.IGNORECASE)
+_SLOTS = {
+    "home": re.compile(
+        r"\b(?:live[sd]?|living|moved|moving|reside[sd]?|residing|based|relocated)(?: now| currently)? (?:in|to|at)\b|"
+        r"\b(?:wohne|wohnt|habite|vivo|vive) (?:in|à|en|a)\b",
+        re.IGNORECASE,
+    ),
+    "work": re.compile(
+        r"\bwork(?:s|ing)? (?:now )?(?:as|at|for)\b|\bjob is\b|\bemployed (?:at|by|as)\b|\barbeite[t]? (?:bei|als)\b",
+        re.IGNORECASE,
+    ),
+    "name": re.compile(
+        r"\bname(?:['’]s| is)\b|\bcall(?:ed)? me\b|\bhei(?:ß|ss)[et]\b|\bje m['’]appelle\b", re.IGNORECASE
+    ),
+    "age": re.compile(r"\b(?:am|is|['’]m|turned) (?=\d{1,3}\b(?! ?(?:%|kg|cm|km|m\b)))", re.IGNORECASE),
+    "study": re.compile(r"\bstud(?:y|ies|ying) (?:now )?at\b", re.IGNORECASE),
+}
+_FAVOURITE = re.compile(r"\bfavou?rite ((?:\w+ ){0,1}\w+) (?:is|are)\b", re.IGNORECASE)
+_OWN = re.compile(
+    r"\b(?:my|our|their|his|her|user['’]s) (address|birthday|budget|deadline|goal|target|level|size|weight|phone|"
+    r"phone number|e-?mail|e-?mail address|boss|manager|teacher|coach|doctor|landlord) (?:is|are)\b",
+    re.IGNORECASE,
+)
+_NO = re.compile(
+    r"\b(?:not|no longer|never|cannot|hates?|hated|dislikes?|disliked|stopped|quit|gave up|given up|avoids?|any ?more|"
+    r"nicht|kein\w*|nunca|jamais)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_TASTE = frozenset(
+    stem(word)
+    for word in (
+        *("like", "love", "prefer", "enjoy", "hate", "dislike", "adore", "avoid", "want", "need", "stop", "quit"),
+        *("longer", "anymore", "never", "cannot", "can", "drink", "eat", "use", "watch", "listen", "play"),
+    )
+)
+
+
+def contradict(newer: str, older: str) -> bool:
+    """Whether both cannot hold at once, as far as their words tell."""
+    if _PAST.search(newer) or _PAST.search(older):
+        return False
+    values, before = _values(newer), _values(older)
+    for slot in values.keys() & before.keys():
+        new, old = values[slot], before[slot]
+        if new and old and not (new <= old or old <= new) and shared(new, old) < 0.5:
+            return True
+    if is_negative(newer) == is_negative(older):
+        return False
+    new, old = gist(newer) - _TASTE, gist(older) - _TASTE
+    return bool(new and old) and (new <= old or old <= new or shared(new, old) >= 0.6)
+
+
+def is_negative(text: str) -> bool:
+    """Whether it says that something is not so."""
+    return _NO.search(text) is not None
+
+
+def is_lasting(text: str) -> bool:
+    """Whether a sentence tells something that holds for a while: a home, work, a name, what is one's own."""
+    return bool(_values(text)) or _LASTING.search(text) is not None
+
+
+_LASTING = re.compile(
+    r"\bI(?:['’]m| am) (?:a|an|the|from|single|married|retired|pregnant|diabetic|vegan|vegetarian|allergic)\b|"
+    r"\bI (?:run|own|teach|study|play|speak|come from|have) |\bwe (?:run|own|have) |"
+    r"\bmy (?:\w+ )?(?:wife|husband|partner|son|daughter|kids?|children|mother|father|sister|brother|dog|cat|job|"
+    r"company|team|school|car|bike|house|flat|laptop|computer)\b",
+    re.IGNORECASE,
+)
+
+
+def _values(text: str) -> dict[str, frozenset[str]]:
+    """What is said of each thing that has one value at a time."""
+    found = {}
+    for slot, pattern in _SLOTS.items():
+        if match := pattern.search(text):
+            found[slot] = gist(_clause(text[match.end() :]))
+    if match := _FAVOURITE.search(text):
+        found["favourite " + " ".join(sorted(gist(match[1])))] = gist(_clause(text[match.end() :]))
+    if match := _OWN.search(text):
+        found["own " + match[1].lower()] = gist(_clause(text[match.end() :]))
+    return found
+
+
+def _clause(text: str) -> str:
+    return re.split(r"[.;!?]|, (?:and|but|so|because)\b| (?:and|but|because|since) ", text, maxsplit=1)[0]
