@@ -171,6 +171,7 @@ def _assemble(
         embedder,
         seconds=settings.summary_seconds,
         later=jobs.summarise_later,
+        written=jobs.read_summaries if settings.profile != "off" else None,
     )
     recall = Recall(database, built_in(settings))
     identity.revocations.tell(recall.shelf)

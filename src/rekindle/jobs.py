@@ -187,6 +187,14 @@ class Jobs:
             except (NotFound, InvalidRequest) as error:  # what is wrong in the folder no second run mends
                 log.error("assistant.not_studied", assistant=assistant, detail=error.detail)
 
+        @self._app.task(name="read_summaries", queue=QUEUE, queueing_lock="read_summaries", retry=Patience())
+        async def queue_derivations() -> None:
+            if profile:
+                given_up = await self._given_up("derive")
+                for user_id, session_id, version in await profile.underived(WAITING + len(given_up)):
+                    if (str(session_id), version.isoformat()) not in given_up:
+                        await self._defer("derive", user_id, session_id, version=version.isoformat())
+
         async def find_work() -> None:
             await self.sweep()
             await sessions.end_idle(idle_minutes)
@@ -197,11 +205,7 @@ class Jobs:
                 await self._defer("roll_summary", user_id, session_id)
             for user_id, session_id in await titles.missing():
                 await self._defer("name_session", user_id, session_id)
-            if profile:
-                given_up = await self._given_up("derive")
-                for user_id, session_id, version in await profile.underived(WAITING + len(given_up)):
-                    if (str(session_id), version.isoformat()) not in given_up:
-                        await self._defer("derive", user_id, session_id, version=version.isoformat())
+            await queue_derivations()
             if await recall.unindexed(limit=1):
                 await self._defer_once("index")
             if await knowledge.is_behind():
@@ -270,6 +274,13 @@ class Jobs:
             await task.defer_async(assistant=assistant, folder=str(folder))
         except exceptions.AlreadyEnqueued:
             log.debug("job.queued_already", task="study", assistant=assistant)
+
+    async def read_summaries(self) -> None:
+        """Queue the reading of new summaries for what they tell; the next search for work does where this cannot."""
+        try:
+            await self._defer_once("read_summaries")
+        except exceptions.ConnectorException as error:
+            log.warning("job.not_queued", task="read_summaries", error=type(error).__name__)
 
     async def _defer(self, name: str, user_id: UUID, session_id: UUID, **more: str) -> None:
         task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")

@@ -42,13 +42,16 @@ class Memory:
         *,
         seconds: float,
         later: Later,
+        written: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`written` is told of each summary that was written."""
         self._database = database
         self._sessions = sessions
         self._writer = writer
         self._embedder = embedder
         self._seconds = seconds
         self._later = later
+        self._written = written
 
     async def summarise_or_later(self, session: Session) -> Literal["generated", "pending", "none"]:
         """Summarise an ended session now, or, when the model is down or slow, later."""
@@ -106,6 +109,8 @@ class Memory:
                 embedding_model=self._embedder.name,
             )
         metrics.SUMMARIES.labels("generated").inc()
+        if self._written:
+            await self._written()
 
     async def summary(self, caller: Caller, session_id: UUID) -> SessionSummary | None:
         """A session's summary, once it is written."""
