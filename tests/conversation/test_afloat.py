@@ -142,6 +142,26 @@ async def test_an_answer_that_was_running_when_the_database_left_is_kept(afloat:
     ]
 
 
+@pytest.mark.parametrize("heard", [True, False])
+async def test_who_was_erased_on_another_server_does_not_go_on_from_memory(afloat: Afloat, heard: bool) -> None:
+    await afloat.say("My secret is 4711.")
+    if not heard:  # nobody here listens when it happens: they are looked for when somebody does again
+        await afloat.house.identity.close()
+    async with open_house(afloat.house.settings, work=False) as other:
+        assert (await other.erasure.erase(afloat.caller.user_id))["messages"] == 2
+    if not heard:
+        assert afloat.house.runs.afloat.users() == {afloat.caller.user_id}
+        await afloat.house.identity.open()
+    end = time.monotonic() + 5
+    while afloat.house.runs.afloat.users():
+        assert time.monotonic() < end, "they are remembered"
+        await asyncio.sleep(0.02)
+    afloat.leave()
+    with pytest.raises(DatabaseDown):
+        await afloat.say("What is my secret?")
+    afloat.return_()
+
+
 async def test_what_is_not_live_here_and_what_is_too_much_is_refused(afloat: Afloat) -> None:
     unknown = await afloat.house.sessions.start(afloat.caller)
     await afloat.say("Hello.")

@@ -94,6 +94,10 @@ class Afloat:
         """The session has ended or is gone: nothing of it stays in memory but what is still to be written."""
         self._live.pop(session_id, None)
 
+    def users(self) -> set[UUID]:
+        """Whose sessions are live here."""
+        return {live.user_id for live in self._live.values()}
+
     def forget_user(self, user_id: UUID) -> None:
         """The user is gone: nothing of theirs stays in memory, or is written any more."""
         for session_id in [session for session, live in self._live.items() if live.user_id == user_id]:

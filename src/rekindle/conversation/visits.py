@@ -8,7 +8,7 @@ from rekindle.errors import Forbidden, SessionBusy, SessionNotFound
 from rekindle.identity.service import Caller, Codes, Identity
 from rekindle.sessions.service import Sessions
 
-TRIES = 5
+TRIES = 20
 """How often a reply is waited for that began while the one before was: nobody types faster."""
 
 
@@ -75,5 +75,5 @@ class Visits:
                 return False  # deleted meanwhile: there is nothing to bring
             if await self._identity.adopt(visitor, account):
                 return True
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
         raise SessionBusy

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -24,6 +25,22 @@ OVERLAP_SECONDS = 30.0
 """A transaction commits later than the time its row bears: each look goes back this far."""
 
 
+LOOK_SECONDS = 60.0
+"""How often those remembered are looked for, where notices do not come."""
+
+
+class Remembers(Protocol):
+    """What keeps something of users in memory."""
+
+    def users(self) -> AbstractSet[UUID]:
+        """Of whom it keeps something."""
+        ...
+
+    def forget_user(self, user_id: UUID) -> None:
+        """This user is gone: nothing of theirs is kept."""
+        ...
+
+
 class Revocations:
     """What was revoked, on any server; kept until the tokens would have expired by themselves."""
 
@@ -35,11 +52,12 @@ class Revocations:
         """Users whose tokens issued up to a moment are void, and when the last of those expires."""
         self._seen: datetime | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._when_gone: list[Callable[[UUID], None]] = []
+        self._looked_at = float("-inf")
+        self._memories: list[Remembers] = []
 
-    def when_gone(self, forget: Callable[[UUID], None]) -> None:
-        """Have `forget` called with the id of each user who is erased or merged, on whichever server."""
-        self._when_gone.append(forget)
+    def tell(self, memory: Remembers) -> None:
+        """Tell `memory` of each user who is erased or merged, on whichever server."""
+        self._memories.append(memory)
 
     async def open(self) -> None:
         """Read what is revoked, and hear of it from then on."""
@@ -88,13 +106,30 @@ class Revocations:
         self._tokens = {token: expires for token, expires in self._tokens.items() if expires > now}
         self._users = {user: kept for user, kept in self._users.items() if kept[1] > now}
 
+    async def _look(self) -> None:
+        """Look for those remembered: some may have gone while nobody here listened."""
+        self._looked_at = time.monotonic()
+        known: set[UUID] = set().union(*(memory.users() for memory in self._memories))
+        if known:
+            async with self._database.system() as connection:
+                here = await store.list_present(connection, known)
+            for user_id in known - here:
+                self._forget(user_id)
+
+    def _forget(self, user_id: UUID) -> None:
+        for memory in self._memories:
+            memory.forget_user(user_id)
+
     async def _listen(self) -> None:
         while True:
             try:
+                self._looked_at = float("-inf")
                 async with aclosing(self._database.notices(CHANNEL, quiet_seconds=QUIET_SECONDS)) as notices:
                     async for notice in notices:
                         if notice is None:
                             await self._refresh()
+                            if time.monotonic() - self._looked_at > LOOK_SECONDS:
+                                await self._look()
                         else:
                             self._hear(notice)
             except DatabaseDown:
@@ -106,8 +141,7 @@ class Revocations:
     def _hear(self, notice: str) -> None:
         told = json.loads(notice)
         if "gone" in told:
-            for forget in self._when_gone:
-                forget(UUID(told["gone"]))
+            self._forget(UUID(told["gone"]))
         else:
             self._heed(store.Revocation(UUID(told["token"]), told["until"], told["expires"]))
 

@@ -1,7 +1,6 @@
 """Who is talking: users found or made, and the tokens that speak for them, ours and the host's."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from rekindle.identity import store
 from rekindle.identity.address import clean_email
 from rekindle.identity.codes import Codes, WrongCode
 from rekindle.identity.hosts import Guest, HostTokens, build_host_tokens
+from rekindle.identity.known import Known
 from rekindle.identity.revocations import Revocations, as_time
 from rekindle.identity.store import AuditEntry, User
 from rekindle.identity.tokens import Level, Mark, Tokens, read_unproven
@@ -34,7 +34,6 @@ __all__ = [
 
 HOST_PROGRAM = "host program"
 """The issuer of those whom a program that uses this as a library knows by a number."""
-KNOWN_GUESTS = 10_000
 KNOWN_SECONDS = 60.0
 TOKEN_DAYS = 30.0
 LONGEST_DAYS = 3650.0
@@ -84,9 +83,10 @@ class Identity:
         self._hosts = hosts
         self._rule = rule
         self._admins = admins
-        self._guests: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
+        self._guests: Known[str, tuple[UUID, float]] = Known()
+        """The host's subjects: who they are, and until when that need not be asked again."""
         self.revocations = Revocations(database)
-        self.revocations.when_gone(self._forget)
+        self.revocations.tell(self._guests)
 
     async def open(self) -> None:
         """Begin to hear of what other servers revoke."""
@@ -237,7 +237,7 @@ class Identity:
         return caller, mark
 
     async def _user_of(self, guest: Guest) -> UUID:
-        known = self._guests.get(guest.subject)
+        known = self._guests.find(guest.subject)
         if known and time.monotonic() < known[1]:
             return known[0]
         try:
@@ -261,14 +261,8 @@ class Identity:
             raise
         if user_id is None:
             raise Unauthenticated("This token is older than the erasure of its user: sign in again.")
-        self._guests[guest.subject] = (user_id, time.monotonic() + KNOWN_SECONDS)
-        if len(self._guests) > KNOWN_GUESTS:
-            self._guests.popitem(last=False)
+        self._guests.keep(guest.subject, user_id, (user_id, time.monotonic() + KNOWN_SECONDS))
         return user_id
-
-    def _forget(self, user_id: UUID) -> None:
-        for subject in [subject for subject, (known, _) in self._guests.items() if known == user_id]:
-            del self._guests[subject]
 
 
 def build_identity(database: Database, settings: Settings, secret: str) -> Identity:

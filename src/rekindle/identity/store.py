@@ -1,6 +1,6 @@
 """SQL of users."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -175,6 +175,12 @@ async def adopt_session(connection: Connection, visitor: UUID, account: UUID, se
     cursor = await connection.execute("SELECT adopt_session(%s, %s, %s) AS adopted", (visitor, account, session_id))
     row = await cursor.fetchone()
     return bool(row and row["adopted"])
+
+
+async def list_present(connection: Connection, user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these users who are here."""
+    cursor = await connection.execute("SELECT id FROM users WHERE id = ANY(%s)", (list(user_ids),))
+    return {row["id"] for row in await cursor.fetchall()}
 
 
 async def list_users(connection: Connection, *, email: str | None, before: UUID | None, limit: int) -> list[User]:

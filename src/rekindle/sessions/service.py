@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from rekindle.database import Database, DatabaseDown
 from rekindle.errors import Forbidden, SessionNotFound
+from rekindle.identity.known import Known
 from rekindle.identity.service import Caller, Identity, clean_email
 from rekindle.ids import parse_uuid, uuid7
 from rekindle.sessions import store
@@ -15,7 +16,6 @@ from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.service import Interactions
 from rekindle.sessions.doors.store import Interaction
 from rekindle.sessions.hidden.service import Hidden
-from rekindle.sessions.known import Known
 from rekindle.sessions.listing.service import Listing
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
 from rekindle.sessions.store import Session
@@ -60,7 +60,7 @@ class Sessions:
         self._threads: Known[tuple[UUID, str], UUID] = Known()
         self._current: Known[UUID, Session] = Known()
         for known in (self._capabilities, self._threads, self._current):
-            identity.revocations.when_gone(known.forget_user)
+            identity.revocations.tell(known)
 
     async def check_in(
         self, *, name: str | None, email: str | None, phone: str | None, assistant: str | None = None
@@ -93,7 +93,7 @@ class Sessions:
             session = await store.find_session_by_sid(connection, str(capability))
         if session is None:
             raise SessionNotFound
-        # What a capability opens changes only when its visitor becomes somebody else, which is told (`when_gone`), and
+        # What a capability opens changes only when its visitor becomes somebody else, which is told (`tell`), and
         # a deleted session is missed by its row, so it may be remembered: it spares this door's turns a round trip.
         caller = Caller(session.user_id, "claimed", session.id)
         self._capabilities.keep(capability, caller.user_id, caller)

@@ -37,15 +37,19 @@ class Shelf:
 
     def put(self, user_id: UUID, past: Past) -> None:
         """Keep a past for its next search, if it is not too large."""
-        self.forget(user_id)
+        self.forget_user(user_id)
         if past.nbytes > self._size // 2:
             return
         self._pasts[user_id] = past, time.monotonic()
         self._expire_later(user_id, self._seconds)
         while self.nbytes > self._size:
-            self.forget(next(iter(self._pasts)))
+            self.forget_user(next(iter(self._pasts)))
 
-    def forget(self, user_id: UUID) -> None:
+    def users(self) -> set[UUID]:
+        """Whose pasts are kept."""
+        return set(self._pasts)
+
+    def forget_user(self, user_id: UUID) -> None:
         """Drop what is kept of a user."""
         self._pasts.pop(user_id, None)
         if timer := self._timers.pop(user_id, None):
@@ -54,7 +58,7 @@ class Shelf:
     def clear(self) -> None:
         """Drop everything."""
         for user_id in list(self._pasts):
-            self.forget(user_id)
+            self.forget_user(user_id)
 
     def _expire_later(self, user_id: UUID, seconds: float) -> None:
         self._timers[user_id] = asyncio.get_running_loop().call_later(seconds, self._expire, user_id)
@@ -64,4 +68,4 @@ class Shelf:
         if left > 0:
             self._expire_later(user_id, left)
         else:
-            self.forget(user_id)
+            self.forget_user(user_id)

@@ -37,6 +37,10 @@ class Known(Generic[K, V]):
         """Ask anew when it is next wanted."""
         self._values.pop(key, None)
 
+    def users(self) -> set[UUID]:
+        """Whose values are known."""
+        return {owner for owner, _ in self._values.values()}
+
     def forget_user(self, user_id: UUID) -> None:
         """The user is gone, or somebody else now: so is all that was known of them."""
         for key in [key for key, (owner, _) in self._values.items() if owner == user_id]:
