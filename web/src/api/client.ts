@@ -6,6 +6,8 @@ import type { components, paths } from "./schema";
 type Schemas = components["schemas"];
 
 export type Session = Schemas["SessionOut"];
+/** As a list has it; `summary_line` is there once the session has a summary. */
+export type ListedSession = Session & { summary_line?: string | null };
 export type Message = Schemas["MessageOut"];
 export type Turn = Schemas["TurnOut"];
 export type Me = Schemas["Me"];

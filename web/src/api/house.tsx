@@ -7,6 +7,8 @@ export interface House {
   api: Api;
   /** The address of a session, or of a message in it; null where sessions have no address. */
   link: (session: string, seq?: number) => string | null;
+  /** Goes to an address of `link` without loading the page anew. */
+  visit?: (address: string) => void;
   /** Where drafts and unsent messages are kept; in memory where the browser closes its storage. */
   drafts: Drafts;
 }

@@ -1,5 +1,5 @@
 import { type QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { type Api, held, type Me, type Session } from "./client";
+import { type Api, held, type ListedSession, type Me } from "./client";
 import { useApi, useKeys } from "./house";
 import type { Keys } from "./keyring";
 import { Problem } from "./problem";
@@ -37,7 +37,7 @@ const POLL_MS = 5_000;
 const PAGE = 30;
 
 interface SessionPage {
-  items: Session[];
+  items: ListedSession[];
   next: string | null;
 }
 
@@ -67,15 +67,16 @@ async function page(api: Api, keys: Keys, cursor: string | null): Promise<Sessio
   return { items, next: found.next ?? null };
 }
 
-/** Each visit's token opens its own session only. One whose session or token is gone is forgotten. */
-async function visitedSessions(api: Api, keys: Keys): Promise<Session[]> {
+/** Each visit's token opens its own session only. One that has ended is forgotten. */
+async function visitedSessions(api: Api, keys: Keys): Promise<ListedSession[]> {
   const found = await Promise.all(
     keys.visits.map(async ({ session, token }) => {
       try {
-        return await held(api.as(token).GET("/api/v1/sessions/{session_id}", { params: { path: { session_id: session } } }));
+        // A visit's token lists the one session that it opens.
+        const { items } = await held(api.as(token).GET("/api/v1/sessions", { params: { query: { limit: 1 } } }));
+        return items[0] ?? null;
       } catch (error) {
-        const { status } = Problem.caught(error);
-        if (status !== 401 && status !== 404) throw error;
+        if (Problem.caught(error).status !== 401) throw error;
         api.keys.dropVisit(session);
         return null;
       }

@@ -1,5 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { Outlet } from "@tanstack/react-router";
+import { Outlet, useRouter } from "@tanstack/react-router";
+import { useMemo } from "react";
 import { HouseProvider } from "@/api/house";
 import { TooltipProvider } from "@/components/ui/tooltip";
 import { Toasts } from "@/components/ui/toast";
@@ -8,8 +9,10 @@ import { house, queries } from "./house";
 
 /** What every view stands in. */
 export function Root() {
+  const { history } = useRouter();
+  const here = useMemo(() => ({ ...house, visit: (address: string) => history.push(address) }), [history]);
   return (
-    <HouseProvider house={house}>
+    <HouseProvider house={here}>
       <QueryClientProvider client={queries}>
         <TooltipProvider>
           <Outlet />

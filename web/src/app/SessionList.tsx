@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { Archive, CircleCheck, Ellipsis, MessageSquare, Pencil, Trash2 } from "lucide-react";
 import { type FormEvent, memo, useState } from "react";
-import type { Session } from "@/api/client";
+import type { ListedSession as Session } from "@/api/client";
 import { useSessions } from "@/api/queries";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
@@ -48,7 +48,7 @@ const Row = memo(function Row({ session, current, onRename }: { session: Session
   const actions = useSessionActions();
   const title = session.title ?? "New session";
   const ended = session.status === "ended";
-  const line = summaryLine(session);
+  const line = session.summary_line;
   return (
     <li className="group relative">
       <Link
@@ -77,7 +77,7 @@ const Row = memo(function Row({ session, current, onRename }: { session: Session
       <div className="absolute end-1 top-1 opacity-0 focus-within:opacity-100 group-hover:opacity-100 has-data-[state=open]:opacity-100 pointer-coarse:opacity-100">
         <Menu
           button={
-            <Button variant="quiet" size="icon-sm" className="size-7" aria-label={`More for ${title}`}>
+            <Button variant="quiet" size="icon-sm" className="size-7!" aria-label={`More for ${title}`}>
               <Ellipsis />
             </Button>
           }
@@ -100,13 +100,7 @@ const Row = memo(function Row({ session, current, onRename }: { session: Session
   );
 });
 
-/** One line of what a session was about, where there is a summary. */
-function summaryLine(session: Session): string | null {
-  const summary = (session as Session & { summary?: string | { text?: string } | null }).summary;
-  return (typeof summary === "string" ? summary : summary?.text) ?? null;
-}
-
-function Rename({ session, onDone }: { session: Session; onDone: () => void }) {
+export function Rename({ session, onDone }: { session: Pick<Session, "id" | "title">; onDone: () => void }) {
   const { rename } = useSessionActions();
   const [title, setTitle] = useState(session.title ?? "");
   const submit = (event: FormEvent) => {

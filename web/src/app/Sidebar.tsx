@@ -76,7 +76,7 @@ function Person() {
       <Menu
         align="start"
         button={
-          <Button variant="ghost" className="h-auto w-full justify-start gap-2.5 px-2 py-1.5 text-start" aria-label={`You: ${name}`}>
+          <Button variant="ghost" className="h-auto! w-full justify-start! gap-2.5 px-2! py-1.5 text-start" aria-label={`You: ${name}`}>
             <span className="grid size-8 shrink-0 place-items-center rounded-full bg-accent-soft text-accent-ink">
               <UserRound />
             </span>

@@ -1,4 +1,4 @@
-import { type InfiniteData, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useSyncExternalStore } from "react";
 import { type Api, held, type Session } from "@/api/client";
@@ -7,12 +7,12 @@ import { Problem } from "@/api/problem";
 import { names, sessionChanged } from "@/api/queries";
 import { toast } from "@/components/ui/toast";
 
-/** Sessions that are about to be deleted: gone from the page, not yet from the server. */
+/** Sessions that were deleted a moment ago: lists hide them, also those that were read before. */
 let leaving: ReadonlySet<string> = new Set();
 const listeners = new Set<() => void>();
 
-function setLeaving(next: ReadonlySet<string>) {
-  leaving = next;
+function setLeaving(id: string, leaves: boolean) {
+  leaving = new Set(leaves ? [...leaving, id] : [...leaving].filter((other) => other !== id));
   for (const listener of listeners) listener();
 }
 
@@ -73,39 +73,41 @@ export function useSessionActions() {
           sessionChanged(queries, id);
           void queries.invalidateQueries({ queryKey: ["summary", id] });
         }),
-      remove: (session: Pick<Session, "id" | "title">) => {
-        const { id } = session;
-        // Taken now: the key may be gone by the time the toast is.
-        const token = api.keys.token(id);
-        const address = `${api.base}/api/v1/sessions/${id}`;
-        const headers = { authorization: `Bearer ${token}` };
-        const atOnce = () => void fetch(address, { method: "DELETE", headers, keepalive: true });
-        const stay = () => {
-          removeEventListener("pagehide", atOnce);
-          setLeaving(new Set([...leaving].filter((other) => other !== id)));
-        };
-        setLeaving(new Set([...leaving, id]));
-        // Whoever closes the page does not take it back.
-        addEventListener("pagehide", atOnce);
-        toast(`Deleted “${session.title ?? "New session"}”`, {
-          action: { label: "Undo", run: stay },
-          onGone: () =>
-            attempt(async () => {
-              try {
-                await held(api.as(token).DELETE("/api/v1/sessions/{session_id}", path(id)));
-                drafts.set(id, null);
-                api.keys.dropVisit(id);
-                queries.setQueriesData<InfiniteData<{ items: Session[] }>>({ queryKey: names.sessions }, (data) =>
-                  data && { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.filter((item) => item.id !== id) })) },
-                );
-              } finally {
-                stay();
-                sessionChanged(queries, id);
-              }
-            }),
-        });
-        void navigate({ to: "/" });
-      },
+      reopen: (id: string) =>
+        attempt(async () => {
+          queries.setQueryData(names.session(id), await held(api.of(id).POST("/api/v1/sessions/{session_id}/reopen", path(id))));
+          sessionChanged(queries, id);
+        }),
+      /** At once; the server keeps it a while, so that it can be taken back. */
+      remove: (session: Pick<Session, "id" | "title">) =>
+        attempt(async () => {
+          const { id } = session;
+          setLeaving(id, true);
+          try {
+            await held(api.of(id).DELETE("/api/v1/sessions/{session_id}", path(id)));
+          } catch (error) {
+            setLeaving(id, false);
+            throw error;
+          }
+          if (location.pathname === `/s/${id}`) void navigate({ to: "/" });
+          toast(`Deleted “${session.title ?? "New session"}”`, {
+            action: {
+              label: "Undo",
+              run: () =>
+                void attempt(async () => {
+                  await held(api.of(id).POST("/api/v1/sessions/{session_id}/restore", path(id)));
+                  setLeaving(id, false);
+                  sessionChanged(queries, id);
+                }),
+            },
+            onGone: () => {
+              drafts.set(id, null);
+              api.keys.dropVisit(id);
+              setLeaving(id, false);
+              sessionChanged(queries, id);
+            },
+          });
+        }),
     };
   }, [api, drafts, queries, navigate]);
 }

@@ -1,7 +1,6 @@
 import { type ClassValue, clsx } from "clsx";
-import { twMerge } from "tailwind-merge";
 
-/** Class names joined; of those that contradict each other the last one holds. */
+/** Class names joined. Where a component's own is to give way, the other one says so with a `!`. */
 export function cn(...classes: ClassValue[]): string {
-  return twMerge(clsx(classes));
+  return clsx(classes);
 }

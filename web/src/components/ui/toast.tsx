@@ -53,7 +53,7 @@ export function Toasts() {
         <div key={id} className="pointer-events-auto flex items-center gap-3 rounded-xl bg-ink py-1.5 ps-4 pe-2 text-paper text-sm shadow-float animate-in fade-in slide-in-from-bottom-2">
           <span className="py-1">{text}</span>
           {action && (
-            <Button size="sm" variant="ghost" className="text-paper underline underline-offset-2 hover:bg-paper/15" onClick={action.run}>
+            <Button size="sm" variant="ghost" className="text-paper! underline underline-offset-2 hover:bg-paper/15!" onClick={action.run}>
               {action.label}
             </Button>
           )}

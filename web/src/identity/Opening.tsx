@@ -1,0 +1,89 @@
+import { useQuery } from "@tanstack/react-query";
+import { ArrowRight, MailCheck, Sparkles } from "lucide-react";
+import { useState } from "react";
+import { held, type ListedSession } from "@/api/client";
+import { useApi, useKeys } from "@/api/house";
+import { useMe } from "@/api/queries";
+import { Button } from "@/components/ui/button";
+import { ProveAddress } from "./ProveAddress";
+
+/**
+ * What stands before the first message of a session. A returning visitor is welcomed; what they talked about last is
+ * shown only to who has proven to be them.
+ */
+export function Opening({ session, onContinue }: { session: string; onContinue: (session: string) => void }) {
+  const keys = useKeys();
+  const me = useMe();
+  const last = useLastTime(session);
+  const [proving, setProving] = useState(false);
+  const visit = keys.visits.find((known) => known.session === session);
+  const name = me.data?.name || keys.visitor?.name || "";
+  const claims = visit && visit.returning && me.data?.level !== "verified";
+
+  if (last)
+    return (
+      <Card title={greeting(name)}>
+        <p>
+          <span className="text-muted">Last time: </span>
+          <span dir="auto">{last.title ?? "an untitled session"}</span>
+          {last.summary_line && (
+            <span className="text-muted" dir="auto">
+              {" "}
+              {last.summary_line}
+            </span>
+          )}
+        </p>
+        <Button size="sm" onClick={() => onContinue(last.id)}>
+          Continue? <ArrowRight className="rtl:-scale-x-100" />
+        </Button>
+      </Card>
+    );
+  if (claims)
+    return (
+      <Card title={greeting(name)}>
+        <p className="text-muted">This address has been here before. Prove that it is yours to see your earlier sessions.</p>
+        <Button size="sm" onClick={() => setProving(true)}>
+          <MailCheck /> Enter a code
+        </Button>
+        <ProveAddress open={proving} onOpenChange={setProving} email={keys.visitor?.email ?? ""} />
+      </Card>
+    );
+  return (
+    <div className="grid justify-items-center gap-2 py-10 text-center">
+      <Sparkles aria-hidden className="size-7 text-accent-ink" />
+      <h2 className="font-semibold text-xl">{name ? `Hello, ${name}` : "Hello"}</h2>
+      <p className="max-w-md text-muted">Ask anything. What you say here is kept, and the next session can pick it up.</p>
+    </div>
+  );
+}
+
+function greeting(name: string): string {
+  return name ? `Welcome back, ${name}.` : "Welcome back.";
+}
+
+function Card({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <section aria-label="Welcome" className="grid justify-items-start gap-3 rounded-2xl border border-line bg-surface p-5" data-welcome>
+      <h2 className="font-semibold text-lg" dir="auto">
+        {title}
+      </h2>
+      {children}
+    </section>
+  );
+}
+
+/** The session before this one; null for who has not proven who they are, as a claim shows no history. */
+export function useLastTime(except: string | null): ListedSession | null {
+  const api = useApi();
+  const { account } = useKeys();
+  const { data } = useQuery({
+    queryKey: ["last time", account, except],
+    enabled: account !== null,
+    staleTime: 60_000,
+    queryFn: async () => {
+      const { items } = await held(api.as(account).GET("/api/v1/sessions", { params: { query: { limit: 5 } } }));
+      return items.find((session) => session.id !== except && session.message_count > 0) ?? null;
+    },
+  });
+  return data ?? null;
+}
