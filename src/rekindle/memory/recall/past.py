@@ -127,26 +127,31 @@ class Past:
         """The ids of all sessions."""
         return [UUID(bytes=own.tobytes()) for own in self.sessions]
 
-    def place(self, line: int) -> tuple[UUID, int]:
-        """The session of a line, and its seq in that."""
-        block = self._block(line)
-        return UUID(bytes=self.sessions[self.session[line]].tobytes()), int(
-            self.first[block] + line - self.start[block]
-        )
-
-    def seqs(self) -> Places:
-        """(n,) the seq of each line."""
-        sizes = np.diff(self.start)
-        found: Places = np.arange(len(self)) + np.repeat(self.first - self.start[:-1], sizes)
+    def seqs(self, lines: Places) -> Places:
+        """The seqs of lines."""
+        block = self._blocks(lines)
+        found: Places = self.first[block] + lines - self.start[block]
         return found
 
-    def slice_of_tokens(self, line: int, model: str) -> tuple[UUID, int, int, int]:
-        """Where the tokens of a line are: session, block, first token, how many; none if another model made them."""
-        block = self._block(line)
-        start = int(self.tokens[self.start[block] : line].sum(dtype=np.intp))
-        count = int(self.tokens[line]) if self.model[block] == model else 0
-        session = UUID(bytes=self.sessions[self.session[line]].tobytes())
-        return session, int(self.first[block] - 1) // BLOCK, start, count
+    def session_bytes(self, lines: Places) -> list[bytes]:
+        """The sessions of lines, as the bytes of their ids, which sort as they do."""
+        joined = self.sessions[self.session[lines]].tobytes()
+        return [joined[i : i + 16] for i in range(0, len(joined), 16)]
+
+    def token_slices(self, lines: Places, model: str) -> tuple[list[UUID], list[int], list[int], list[int]]:
+        """Where the tokens of lines are: sessions, blocks, first tokens, how many; none of what another model made."""
+        block = self._blocks(lines)
+        before = np.concatenate(([0], np.cumsum(self.tokens, dtype=np.intp)))
+        counts = [
+            count if self.model[own] == model else 0
+            for own, count in zip(block.tolist(), self.tokens[lines].tolist(), strict=True)
+        ]
+        return (
+            [UUID(bytes=own) for own in self.session_bytes(lines)],
+            ((self.first[block] - 1) // BLOCK).tolist(),
+            (before[lines] - before[self.start[block]]).tolist(),
+            counts,
+        )
 
     def reaches(self, session_id: UUID) -> int:
         """The last seq of a session that is here; 0 for none."""
@@ -154,8 +159,8 @@ class Past:
         blocks = np.flatnonzero(own[self.block_session])
         return int((self.first + np.diff(self.start) - 1)[blocks].max(initial=0))
 
-    def _block(self, line: int) -> int:
-        return int(np.searchsorted(self.start, line, side="right")) - 1
+    def _blocks(self, lines: Places) -> Places:
+        return np.searchsorted(self.start, lines, side="right") - 1
 
 
 def gather(kept: Packed) -> Past:

@@ -55,8 +55,8 @@ class Place:
 
     @property
     def order(self) -> tuple[float, bytes, int]:
-        """Sorts the best first, of equal ones the newest."""
-        return -self.score, bytes(255 - byte for byte in self.session_id.bytes), -self.seq
+        """Greater is better, of equally good ones newer."""
+        return self.score, self.session_id.bytes, self.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ class Recall:
             past = await self._past(connection, caller)
             limits = await _limits(connection, caller, filters)
             search = await asyncio.to_thread(_Search, self._model, query, past, filters, limits)
-            tokens = await store.list_tokens(connection, search.wanted) if search.wanted else []
+            tokens = await store.list_tokens(connection, *search.wanted) if search.wanted else []
             found = await asyncio.to_thread(search.ranked, tokens)
-            page = [place for place in found if after is None or place.order > after.order][:limit]
+            page = [place for place in found if after is None or place.order < after.order][:limit]
             shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
         messages = {(message.session_id, message.seq): message for message in shown}
         return [
@@ -157,7 +157,7 @@ class Recall:
 
     async def _past(self, connection: Connection, caller: Caller) -> Past:
         """All that the caller may search, from memory where the database says that nothing has changed."""
-        waiting = await store.find_waiting(connection, caller.user_id, caller.session_id, LATE_LINES)
+        waiting = await store.find_waiting(connection, caller.user_id, caller.session_id)
         past = self.shelf.find(caller.user_id, waiting.version) if caller.session_id is None else None
         if past is None:
             past = await asyncio.to_thread(
@@ -165,7 +165,9 @@ class Recall:
             )
             if caller.session_id is None:
                 self.shelf.put(caller.user_id, past)
-        return joined(past, _late(waiting.late, past)) if waiting.late else past
+        if not waiting.sessions:
+            return past
+        return joined(past, _late(await store.list_late_lines(connection, waiting, LATE_LINES), past))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +191,17 @@ class _Search:
             self._questions = first, first if self.asked.first_person == query else model.question(query)
             vectors[model.name] = first.whole
         self._looked = look(past, self.asked, vectors, _allowed(past, filters, limits))
-        self.wanted = []
-        if model and self._questions:
-            self.wanted = [past.slice_of_tokens(line, model.name) for line in self._looked.lines.tolist()]
+        self.wanted: tuple[list[UUID], list[int], list[int], list[int]] | None = None
+        if model and self._questions and len(self._looked.lines):
+            self.wanted = past.token_slices(self._looked.lines, model.name)
 
     def ranked(self, tokens: list[Bits]) -> list[Place]:
         """The candidates, best first."""
-        scores = rank(self._past, self.asked, self._looked, self._questions, tokens)
-        places = [
-            Place(round(score, 5), *self._past.place(line))
-            for line, score in zip(self._looked.lines.tolist(), scores.tolist(), strict=True)
-        ]
-        return sorted(places, key=lambda place: place.order)
+        lines = self._looked.lines
+        scores = rank(self._past, self.asked, self._looked, self._questions, tokens).round(5).tolist()
+        seqs = self._past.seqs(lines).tolist()
+        places = list(zip(scores, self._past.session_bytes(lines), seqs, strict=True))
+        return [Place(score, UUID(bytes=session), seq) for score, session, seq in sorted(places, reverse=True)]
 
 
 async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:
@@ -238,9 +239,9 @@ def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]
     if filters.without is not None:
         session, first = filters.without
         here = np.array([known == session for known in past.session_ids()], bool)[past.session]
-        allowed &= ~(here & (past.seqs() >= first))
+        allowed &= ~(here & (past.seqs(np.arange(len(past))) >= first))
     if limits.places is not None:
         ids = past.session_ids()
-        places = zip(past.session, past.seqs(), strict=True)
+        places = zip(past.session, past.seqs(np.arange(len(past))), strict=True)
         allowed &= np.fromiter(((ids[s], int(seq)) in limits.places for s, seq in places), bool, len(past))
     return allowed

@@ -135,8 +135,9 @@ async def upsert_block(connection: Connection, user_id: UUID, block: Block) -> N
 async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) -> Packed:
     """All blocks of a user, or of one session, without their tokens; in one row, as a row each costs more to read."""
     cursor = connection.cursor(binary=True)  # as text, bytes would come twice as long and have to be decoded
+    limit = "" if only is None else "AND session_id = %(only)s"
     await cursor.execute(
-        """
+        f"""
         SELECT count(*) AS blocks, coalesce(bit_xor(stamp), 0) AS stamps,
             string_agg(uuid_send(session_id), '') AS sessions,
             string_agg(int4send(block * %(lines)s + 1), '') AS firsts,
@@ -148,8 +149,7 @@ async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) 
             string_agg(facts, '') AS facts, string_agg(words, '') AS words, string_agg(pooled, '') AS pooled
         FROM (
             SELECT * FROM recall_blocks
-            WHERE user_id = %(user)s AND (%(only)s::uuid IS NULL OR session_id = %(only)s)
-            ORDER BY session_id, block
+            WHERE user_id = %(user)s {limit} ORDER BY session_id, block
         ) b
         """,
         {"user": user_id, "only": only, "lines": BLOCK},
@@ -164,49 +164,57 @@ async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The version of what is kept of a user's lines, and the newest lines that are in no block yet."""
+    """The version of what is kept of a user's lines, and the sessions that have lines in no block, newest first."""
 
     version: tuple[int, int]
-    late: list[tuple[UUID, Line]]
+    sessions: list[UUID]
+    through: list[int]
+    """The last seq of each that is in a block."""
 
 
-async def find_waiting(connection: Connection, user_id: UUID, only: UUID | None, limit: int) -> Waiting:
-    """The version of a user's blocks, and at most so many lines that are in none, each with its session.
+async def find_waiting(connection: Connection, user_id: UUID, only: UUID | None) -> Waiting:
+    """What is to be known before a search, of all the user's sessions or of one.
 
     Each writing of a block stamps it with a random number: other blocks, another count or another XOR.
     """
+    limit = "" if only is None else "AND s.id = %(only)s"
     cursor = await connection.execute(
         f"""
-        WITH kept AS MATERIALIZED (
+        SELECT coalesce(sum(b.blocks), 0)::bigint AS blocks, coalesce(bit_xor(b.stamps), 0) AS stamps,
+            coalesce(array_agg(s.id ORDER BY s.id DESC) FILTER (WHERE s.last_seq > coalesce(b.through, 0)), '{{}}')
+                AS sessions,
+            coalesce(array_agg(coalesce(b.through, 0) ORDER BY s.id DESC)
+                FILTER (WHERE s.last_seq > coalesce(b.through, 0)), '{{}}') AS through
+        FROM sessions s LEFT JOIN (
             SELECT session_id, count(*) AS blocks, bit_xor(stamp) AS stamps, max(through_seq) AS through
-            FROM recall_blocks WHERE user_id = %(user)s AND (%(only)s::uuid IS NULL OR session_id = %(only)s)
-            GROUP BY session_id
-        ), version AS (
-            SELECT coalesce(sum(blocks), 0)::bigint AS blocks, coalesce(bit_xor(stamps), 0) AS stamps FROM kept
-        )
-        SELECT v.blocks, v.stamps, l.* FROM version v LEFT JOIN LATERAL (
-            SELECT m.session_id, {_LINE} FROM sessions s LEFT JOIN kept b ON b.session_id = s.id
-            JOIN messages m ON m.session_id = s.id AND m.seq > coalesce(b.through, 0)
-            JOIN users u ON u.id = m.user_id
-            WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
-              AND s.last_seq > coalesce(b.through, 0)
-            ORDER BY s.id DESC, m.seq DESC LIMIT %(limit)s
-        ) l ON true
+            FROM recall_blocks WHERE user_id = %(user)s GROUP BY session_id
+        ) b ON b.session_id = s.id
+        WHERE s.user_id = %(user)s {limit}
         """,
-        {"user": user_id, "only": only, "limit": limit},
+        {"user": user_id, "only": only},
     )
-    rows = await cursor.fetchall()
-    version = rows[0]["blocks"], rows[0]["stamps"]
-    late = [
-        (row["session_id"], Line(row["seq"], row["role"], row["content"], row["said"], row["speaker"]))
-        for row in rows
-        if row["session_id"] is not None
-    ]
-    return Waiting(version, late)
+    row = await cursor.fetchone()
+    assert row
+    return Waiting((row["blocks"], row["stamps"]), row["sessions"], row["through"])
 
 
-async def list_tokens(connection: Connection, wanted: list[tuple[UUID, int, int, int]]) -> list[Bits]:
-    """Tokens of lines, each given by session, block, first token and number of tokens; (0, 48) where there are none."""
+async def list_late_lines(connection: Connection, waiting: Waiting, limit: int) -> list[tuple[UUID, Line]]:
+    """The newest lines that are in no block, each with its session."""
+    cursor = await connection.execute(
+        f"""
+        SELECT m.session_id, {_LINE} FROM unnest(%s::uuid[], %s::integer[]) AS w (session_id, through)
+        JOIN messages m ON m.session_id = w.session_id AND m.seq > w.through JOIN users u ON u.id = m.user_id
+        ORDER BY m.session_id DESC, m.seq DESC LIMIT %s
+        """,
+        (waiting.sessions[:limit], waiting.through[:limit], limit),
+    )
+    return [(row.pop("session_id"), Line(**row)) for row in await cursor.fetchall()]
+
+
+async def list_tokens(
+    connection: Connection, sessions: list[UUID], blocks: list[int], starts: list[int], counts: list[int]
+) -> list[Bits]:
+    """Tokens of lines, given by session, block, first token and number of tokens; (0, 48) where there are none."""
     cursor = connection.cursor(binary=True)
     await cursor.execute(
         """
@@ -215,13 +223,13 @@ async def list_tokens(connection: Connection, wanted: list[tuple[UUID, int, int,
             WITH ORDINALITY AS w (session_id, block, start, length, place)
         JOIN recall_blocks b ON b.session_id = w.session_id AND b.block = w.block
         """,
-        (TOKEN_BYTES, TOKEN_BYTES, *map(list, zip(*wanted, strict=True))),
+        (TOKEN_BYTES, TOKEN_BYTES, sessions, blocks, starts, counts),
     )
     found = {
         row["place"]: np.frombuffer(row["tokens"], np.uint8).reshape(-1, TOKEN_BYTES) for row in await cursor.fetchall()
     }
     nothing = np.zeros((0, TOKEN_BYTES), np.uint8)
-    return [found.get(place, nothing) for place in range(1, len(wanted) + 1)]
+    return [found.get(place, nothing) for place in range(1, len(sessions) + 1)]
 
 
 async def list_session_ids(connection: Connection, user_id: UUID, assistant: str) -> set[UUID]:
