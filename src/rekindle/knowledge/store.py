@@ -262,8 +262,11 @@ async def write_documents(
 
 async def delete_documents(connection: Connection, ids: Sequence[UUID]) -> int:
     """Forget documents with their chunks and links; how many were there."""
-    cursor = await connection.execute("DELETE FROM documents WHERE id = ANY (%s)", (list(ids),))
-    return cursor.rowcount
+    return await _count(
+        connection,
+        "WITH gone AS (DELETE FROM documents WHERE id = ANY (%(ids)s) RETURNING 1) SELECT count(*) AS n FROM gone",
+        {"ids": list(ids)},
+    )
 
 
 _DOCUMENTS = """

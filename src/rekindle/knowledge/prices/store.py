@@ -142,5 +142,9 @@ async def write_courses(
 
 
 async def delete_courses(connection: Connection, ids: Sequence[UUID]) -> int:
-    cursor = await connection.execute("DELETE FROM courses WHERE id = ANY (%s)", (list(ids),))
-    return cursor.rowcount
+    cursor = await connection.execute(
+        "WITH gone AS (DELETE FROM courses WHERE id = ANY (%s) RETURNING 1) SELECT count(*) AS n FROM gone",
+        (list(ids),),
+    )
+    row = await cursor.fetchone()
+    return row["n"] if row else 0

@@ -26,8 +26,11 @@ RANKED = 100
 _MOST_TERMS = 24
 _EACH = 80
 """Candidates that words find, and that meaning finds."""
+_COMPARED = 5_000
+"""So many passages are compared one by one: an index may miss some, the more so under a filter."""
 _EMBED_SECONDS = 5.0
 _BATCH = 64
+_SCOPES = 100
 _KNOWN_SECONDS = 30.0
 """How long what is known of the whole (how much there is) is not asked again."""
 
@@ -82,7 +85,7 @@ class Search:
     def __init__(self, database: Database, embedder: Embedder | None) -> None:
         self._database = database
         self._embedder = embedder
-        self._sizes: tuple[float, Sizes] | None = None
+        self._sizes: dict[str | None, tuple[float, Sizes]] = {}
         self._any: dict[str | None, tuple[float, bool]] = {}
 
     @property
@@ -101,7 +104,7 @@ class Search:
 
     def forget(self) -> None:
         """Documents have come or gone: what is known of the whole is asked again."""
-        self._sizes = None
+        self._sizes.clear()
         self._any.clear()
 
     async def find(
@@ -122,7 +125,7 @@ class Search:
         asked = await self._embedded(query)
         as_whom = self._database.transaction(user_id) if user_id else self._database.system()
         async with as_whom as connection:
-            sizes = await self._measured(connection)
+            sizes = await self._measured(connection, assistant)
             queries = [lexeme(term) for term in wanted]
             holding = await store.count_holding(connection, queries) if queries else []
             weights = [_rarity(sizes.chunks, count) for count in holding]
@@ -137,7 +140,10 @@ class Search:
             if len(rare) < len(queries):
                 ids |= dict.fromkeys(await store.list_holding_all(connection, queries, assistant, _EACH))
             if asked is not None and self.model:
-                ids |= dict.fromkeys(await store.list_nearest(connection, asked, self.model, assistant, _EACH))
+                index = sizes.own > _COMPARED
+                ids |= dict.fromkeys(
+                    await store.list_nearest(connection, asked, self.model, assistant, _EACH, index=index)
+                )
             found = await store.list_candidates(connection, list(ids), wanted, asked, self.model) if ids else []
         ranked = _ranked(found, dict(zip(wanted, weights, strict=True)), sizes.words)
         page = [(place, each) for place, each in ranked if after is None or place.order > after.order][:limit]
@@ -188,10 +194,13 @@ class Search:
             return None
         return vector
 
-    async def _measured(self, connection: Connection) -> Sizes:
-        if self._sizes is None or time.monotonic() - self._sizes[0] > _KNOWN_SECONDS:
-            self._sizes = time.monotonic(), await store.measure(connection)
-        return self._sizes[1]
+    async def _measured(self, connection: Connection, assistant: str | None) -> Sizes:
+        known = self._sizes.get(assistant)
+        if known is None or time.monotonic() - known[0] > _KNOWN_SECONDS:
+            if len(self._sizes) >= _SCOPES:  # names are callers' words
+                self._sizes.clear()
+            known = self._sizes[assistant] = time.monotonic(), await store.measure(connection, assistant)
+        return known[1]
 
 
 def _ranked(found: Sequence[Candidate], weights: dict[str, float], usual: float) -> list[tuple[Place, Candidate]]:

@@ -15,9 +15,10 @@ _READ_TOGETHER = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many chunks there are, and how many words one has on average."""
+    """How many chunks there are, how many of them an assistant may look up, how many words one has on average."""
 
     chunks: int
+    own: int
     words: float
 
 
@@ -37,11 +38,15 @@ class Candidate:
     found: dict[str, str]
 
 
-async def measure(connection: Connection) -> Sizes:
-    cursor = await connection.execute("SELECT count(*) AS n, coalesce(avg(word_count), 1)::float8 AS w FROM chunks")
+async def measure(connection: Connection, assistant: str | None) -> Sizes:
+    cursor = await connection.execute(
+        f"SELECT count(*) AS chunks, count(*) FILTER (WHERE {SCOPE}) AS own, "
+        "coalesce(avg(word_count), 1)::float8 AS words FROM chunks c",
+        {"assistant": assistant},
+    )
     row = await cursor.fetchone()
     assert row is not None
-    return Sizes(row["n"], row["w"])
+    return Sizes(**row)
 
 
 async def has_any(connection: Connection, assistant: str | None) -> bool:
@@ -96,16 +101,16 @@ async def list_holding_all(
 
 
 async def list_nearest(
-    connection: Connection, asked: Sequence[float], model: str, assistant: str | None, limit: int
+    connection: Connection, asked: Sequence[float], model: str, assistant: str | None, limit: int, *, index: bool
 ) -> list[UUID]:
-    """The chunks nearest in meaning, by an index where vectors of this width have one."""
+    """The chunks nearest in meaning: by the `index` where vectors of this width have one, else each compared."""
     # Under a filter an index gives fewer rows than there are, unless it may go on scanning: since pgvector 0.8.
     await connection.execute(
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true) FROM pg_extension "
         "WHERE extname = 'vector' AND string_to_array(extversion, '.')::integer[] >= '{0,8}'"
     )
     width = len(asked)
-    indexed = f"::halfvec({width})" if width in WIDTHS else ""
+    indexed = f"::halfvec({width})" if index and width in WIDTHS else ""
     cursor = await connection.execute(
         f"""
         SELECT c.id FROM chunks c
@@ -186,15 +191,21 @@ async def update_embeddings(
     connection: Connection, chunks: Sequence[Bare], embeddings: Sequence[Sequence[float]], model: str
 ) -> int:
     """Keep vectors of chunks that are still as they were; how many."""
-    cursor = connection.cursor()
-    await cursor.executemany(
+    cursor = await connection.execute(
         """
-        UPDATE chunks SET embedding = %s::vector, embedding_model = %s
-        WHERE id = %s AND content = %s AND embedding_model IS NOT DISTINCT FROM %s
+        WITH kept AS (
+            UPDATE chunks c SET embedding = v.embedding::vector, embedding_model = %s
+            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) AS v (id, embedding, content, model)
+            WHERE c.id = v.id AND c.content = v.content AND c.embedding_model IS NOT DISTINCT FROM v.model RETURNING 1
+        ) SELECT count(*) AS n FROM kept
         """,
-        [
-            (vector(embedding), model, chunk.id, chunk.content, chunk.model)
-            for chunk, embedding in zip(chunks, embeddings, strict=True)
-        ],
+        (
+            model,
+            [chunk.id for chunk in chunks],
+            [vector(embedding) for embedding in embeddings],
+            [chunk.content for chunk in chunks],
+            [chunk.model for chunk in chunks],
+        ),
     )
-    return cursor.rowcount
+    row = await cursor.fetchone()
+    return row["n"] if row else 0
