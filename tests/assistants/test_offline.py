@@ -423,7 +423,7 @@ async def test_a_tool_that_acts_is_not_called_unless_told_to(message: str) -> No
 async def test_of_a_tools_result_what_fits_is_quoted_with_its_source() -> None:
     _, reply = await run("What is Lifeguard certification?", [search_knowledge])
     assert reply.endswith(
-        'From the tool “search knowledge”: "Lifeguard certification teaches water rescue and CPR." (Lifeguards)'
+        'From the tool “search knowledge”: Lifeguards: "Lifeguard certification teaches water rescue and CPR."'
     )
 
 

@@ -22,10 +22,11 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
-from rekindle.assistants.past import Quote, Record, find, is_personal, read_records
+from rekindle.assistants.past import Quote, Record, find, is_personal, key_stems, read_records
 from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
 from rekindle.assistants.toolfit import Call, Tool, fitting_calls
 from rekindle.errors import ModelRefused
+from rekindle.memory.cues import Cue, cues
 from rekindle.memory.words import sentences
 
 _PIECE = re.compile(r"\s*\S{1,24}")
@@ -119,9 +120,12 @@ def _calls(asked: _Asked, info: AgentInfo) -> list[Call]:
     tools = [Tool(tool.name, tool.description or "", tool.parameters_json_schema) for tool in info.function_tools]
     if is_answered(asked.message, asked.earlier, asked.records):
         return []
-    if not is_personal(asked.message):
+    asking = is_asking(asked.message)
+    if not asking or not is_personal(asked.message):
         tools = [tool for tool in tools if not tool.of_the_past]
-    return fitting_calls(asked.message[:_MESSAGE_CHARS], tools, asking=is_asking(asked.message))
+    # Whoever says "I need CPO training" wants to be told of it.
+    asking = asking or bool(cues(asked.message[:_MESSAGE_CHARS]) & Cue.NEED)
+    return fitting_calls(asked.message[:_MESSAGE_CHARS], tools, asking=asking)
 
 
 def _answer(asked: _Asked) -> str:
@@ -175,8 +179,17 @@ def _plain(value: Any) -> str:
 
 
 def _best(message: str, pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The sentences of the pieces that fit the message best, if any do."""
-    quotes = [Quote(sentence, "assistant", source) for text, source in pieces for sentence in sentences(text[:20_000])][
-        :400
-    ]
-    return [(quote.text, quote.date or "") for quote in find(message, quotes, _MOST_PIECES)]
+    """The sentences of the pieces that fit the message best, if any do.
+
+    A sentence is read with the title it stands under, if it fits itself or the title says all that is asked. Of those
+    that fit alike the one comes first whose title does, then the one that the tool put first.
+    """
+    asked = key_stems(message)
+    read: dict[str, tuple[str, str]] = {}
+    for text, source in sorted(pieces, key=lambda piece: -len(asked & key_stems(piece[1]))):
+        titled = asked <= key_stems(source)
+        for sentence in sentences(text[:20_000]):
+            if not sentence.startswith(("#", "|")) and (titled or asked & key_stems(sentence)):
+                read.setdefault(f"{source}: {sentence}", (sentence, source))
+    quotes = [Quote(text, "assistant") for text in list(read)[:400]]
+    return [read[quote.text] for quote in find(message, quotes, _MOST_PIECES)]

@@ -205,6 +205,8 @@ def _overview(here: Sequence[Quote], records: Sequence[Record], welcomed: Quote 
 
 def _results(found: Sequence[Found]) -> list[str]:
     lines = []
+    if any(result.pieces and not result.failed for result in found):
+        found = [result for result in found if result.pieces]
     for result in found:
         tool = result.tool.replace("_", " ").strip()
         if result.failed:
@@ -214,9 +216,11 @@ def _results(found: Sequence[Found]) -> list[str]:
         elif not result.pieces:
             lines.append(f"The tool “{tool}” found nothing.")
         else:
-            told = [f"{quoted(text, 400)}{f' ({source})' if source else ''}" for text, source in result.pieces]
+            # The source comes first: what is after a quote's end would be read as a sentence of its own later.
+            told = [f"{f'{source}: ' if source else ''}{quoted(text, 400)}" for text, source in result.pieces]
             doubt = "" if result.fits else ", though it may not answer you"
-            lines.append(f"From the tool “{tool}”{doubt}: " + " ".join(told))
+            listed = f" {told[0]}" if len(told) == 1 else "".join(f"\n- {each}" for each in told)
+            lines.append(f"From the tool “{tool}”{doubt}:{listed}")
     return lines
 
 

@@ -49,7 +49,11 @@ _PATTERNS = {
     "phone": re.compile(r"\+?\d[\d ()/-]{6,}\d"),
     "id": re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}\b"),
 }
-_HOW_MUCH = re.compile(r"\bhow much\b|\bwhat (?:does|do|will|would)\b.*\bcost\b", re.IGNORECASE)
+_HOW_MUCH = re.compile(
+    r"\bhow much (?:is|are|for|per|would|will|it|this|that|altogether|in all)\b|\bhow much\s*\?|\bcosts?\b",
+    re.IGNORECASE,
+)
+"""Of money; "how much chlorine does it need" is not."""
 _ORDERED = re.compile(
     r"(?:^|[.!?,;]\s+)(?:(?:please|ok|okay|yes|hi|hello|hey|and|then|now|just|can you|could you|would you|will you|"
     r"i want to|i['’]d like to|i would like to|i need to|we want to|let['’]s|go ahead and),? )*([A-Za-z]+)",
