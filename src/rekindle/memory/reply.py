@@ -80,7 +80,7 @@ _ALOUD = re.compile(
 )
 _LEAKED = re.compile(
     r"</?(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[/?THINK\]|<\|[^|>]{1,30}\|>|"
-    r"\b(?:wait|hmm)[,.…]+ (?:i|let|no|actually|the|but|so)\b|\blet me (?:think|see|re-?read|count|check|write|"
+    r"(?:^|(?<=[.!?…] ))(?:wait|hmm)[,.…]+ (?:i|let|no|actually|the|but|so)\b|\blet me (?:think|see|re-?read|count|check|write|"
     r"summari[sz]e|draft|re-?consider)\b|\bi (?:should|need to|must|will|'ll) (?:now )?(?:mention|include|write|"
     r"summari[sz]e|output|produce|respond|return|keep it (?:short|under|to))\b|\b(?:the|this|my|a valid|required) "
     r"(?:json|schema|output format)\b|\b(?:<talk|</talk)\b",

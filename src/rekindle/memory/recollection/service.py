@@ -102,7 +102,7 @@ class Recollection:
     ) -> list[Recalled]:
         if policy != "nearest":  # what this session itself holds is its own in any case
             caller = Caller(caller.user_id, "anonymous")
-        if all(is_small_talk(sentence) for sentence in sentences(message[:2_000])):
+        if _says_nothing(message):
             return []
         return await self.near(caller, message, session_id=session_id, before=before)
 
@@ -130,6 +130,10 @@ class Recollection:
             task.cancel()
 
 
+def _says_nothing(text: str) -> bool:
+    return all(is_small_talk(sentence) for sentence in sentences(text[:2_000]))
+
+
 def _with_answer(hit: Hit) -> list[Shown]:
     """The message of a hit, and of a user's question its answer too."""
     asks = hit.message.role == "user" and is_question(hit.message.content[-500:])
@@ -139,7 +143,7 @@ def _with_answer(hit: Hit) -> list[Shown]:
 def _message(hit: Hit, shown: Shown, session_id: UUID) -> Recalled | None:
     content = shown.content if shown.role == "user" else without_frames(shown.content)
     text = " ".join(content.split())
-    if not text:
+    if _says_nothing(text):
         return None
     if len(text) > _PASSAGE_CHARS:
         core = hit.snippet.text.strip("…")

@@ -73,7 +73,7 @@ async def insert_version(
         FROM sessions s LEFT JOIN rolling_summaries r ON r.session_id = s.id
         WHERE s.id = %(session)s AND s.user_id = %(user)s
         GROUP BY s.id HAVING coalesce(max(r.through_seq), 0) = %(after)s
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING version
         """,
         {
             "session": session_id,
@@ -84,7 +84,7 @@ async def insert_version(
             "metadata": Jsonb(metadata),
         },
     )
-    return cursor.rowcount > 0
+    return await cursor.fetchone() is not None
 
 
 async def delete_old_versions(connection: Connection, session_id: UUID, kept: int) -> None:

@@ -6,11 +6,13 @@ revision = "0002"
 down_revision = "0001"
 
 SUMMARIES = """
--- Of what a reply used, the summaries it began with: what was near to one message is not the next one's.
-CREATE FUNCTION kept_references(p_used jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+-- Of what a reply used, the summaries it began with, as far as they are there: what was near to one message is not the
+-- next one's.
+CREATE FUNCTION kept_references(p_used jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT coalesce(jsonb_agg(used.reference ORDER BY used.place), '[]')
     FROM jsonb_array_elements(p_used) WITH ORDINALITY AS used (reference, place)
     WHERE used.reference ->> 'kind' = 'summary' AND NOT used.reference ? 'nearest'
+      AND EXISTS (SELECT FROM session_summaries s WHERE s.session_id = (used.reference ->> 'session_id')::uuid)
 $$;
 
 CREATE FUNCTION recalled_summaries(p_references jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
@@ -24,7 +26,7 @@ $$;
 
 CONTEXT = """
 -- What the model is given of a session before message `p_before`: the window, the summaries that are referred to, and
--- the summary of what left the window.
+-- the summary of what left the window, and the note with which the session was started.
 CREATE FUNCTION turn_context(
     p_session uuid, p_before integer, p_window integer, p_references jsonb,
     OUT recent jsonb, OUT recalled jsonb
@@ -33,6 +35,7 @@ DECLARE
     replaced bigint;
     first integer := p_before - p_window;
     earlier record;
+    note jsonb;
 BEGIN
     SELECT * INTO earlier FROM rolling_summaries r WHERE r.session_id = p_session ORDER BY r.version DESC LIMIT 1;
     IF FOUND THEN  -- what has left since the summary was written is still shown, up to half a window of it
@@ -57,6 +60,10 @@ BEGIN
         recalled := recalled || jsonb_build_array(jsonb_build_array(
             'earlier', p_session, earlier.created_at, earlier.summary, earlier.through_seq));
     END IF;
+    SELECT recalled || jsonb_build_array(jsonb_build_array(
+        'note', s.id, s.started_at, s.state ->> 'context_summary', NULL)) INTO note
+    FROM sessions s WHERE s.id = p_session AND s.state ? 'context_summary';
+    recalled := coalesce(note, recalled);
 END $$;
 """
 
