@@ -79,11 +79,17 @@ class MiniLM:
 
     def question(self, text: str) -> Question:
         """A question's tokens, each by itself and together."""
-        [hidden] = self._run([self._ids(text, LONGEST_QUESTION)])
-        hidden = _of_length_one(hidden)
-        # The marks of beginning and end say nothing, unless they are all there is.
-        tokens = hidden[1:-1] if len(hidden) > 2 else hidden
-        return Question(tokens, _of_length_one(hidden.mean(axis=0)))
+        return self.questions([text])[0]
+
+    def questions(self, texts: Sequence[str]) -> list[Question]:
+        """So of each of some questions, which cost less together."""
+        found = []
+        for hidden in self._run([self._ids(text, LONGEST_QUESTION) for text in texts]):
+            vectors = _of_length_one(hidden)
+            # The marks of beginning and end say nothing, unless they are all there is.
+            tokens = vectors[1:-1] if len(vectors) > 2 else vectors
+            found.append(Question(tokens, _of_length_one(vectors.mean(axis=0))))
+        return found
 
     def lines(self, lines: Sequence[str]) -> list[Bits]:
         """The signs of each line's token vectors, (tokens, 48) packed, at least one token; of consecutive lines.

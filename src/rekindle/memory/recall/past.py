@@ -63,6 +63,16 @@ def packed(blocks: Sequence[Block]) -> Packed:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Tokens of lines: the sessions' ids in digits, the blocks' numbers, the first token in each, and how many."""
+
+    sessions: list[str]
+    blocks: list[int]
+    starts: list[int]
+    counts: list[int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
     """All lines of one person, n of them, in b blocks; sessions in the order of their ids, which is that of time."""
@@ -138,19 +148,16 @@ class Past:
         joined = self.sessions[self.session[lines]].tobytes()
         return [joined[i : i + 16] for i in range(0, len(joined), 16)]
 
-    def token_slices(self, lines: Places, model: str) -> tuple[list[UUID], list[int], list[int], list[int]]:
-        """Where the tokens of lines are: sessions, blocks, first tokens, how many; none of what another model made."""
+    def token_slices(self, lines: Places, model: str) -> "Slices":
+        """Where the tokens of lines are; none of those that another model made."""
         block = self._blocks(lines)
         before = np.concatenate(([0], np.cumsum(self.tokens, dtype=np.intp)))
-        counts = [
-            count if self.model[own] == model else 0
-            for own, count in zip(block.tolist(), self.tokens[lines].tolist(), strict=True)
-        ]
-        return (
-            [UUID(bytes=own) for own in self.session_bytes(lines)],
+        known = np.array([own == model for own in self.model])
+        return Slices(
+            [own.hex() for own in self.session_bytes(lines)],
             ((self.first[block] - 1) // BLOCK).tolist(),
             (before[lines] - before[self.start[block]]).tolist(),
-            counts,
+            (self.tokens[lines] * known[block]).tolist(),
         )
 
     def reaches(self, session_id: UUID) -> int:

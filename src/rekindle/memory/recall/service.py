@@ -16,7 +16,7 @@ from rekindle.identity.service import Caller
 from rekindle.memory.minilm import Bits, MiniLM, Question
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
-from rekindle.memory.recall.past import Past, gather, joined, packed
+from rekindle.memory.recall.past import Past, Slices, gather, joined, packed
 from rekindle.memory.recall.question import Asked, read
 from rekindle.memory.recall.ranking import look, rank
 from rekindle.memory.recall.shelf import Shelf
@@ -138,7 +138,7 @@ class Recall:
             past = await self._past(connection, caller)
             limits = await _limits(connection, caller, filters)
             search = await asyncio.to_thread(_Search, self._model, query, past, filters, limits)
-            tokens = await store.list_tokens(connection, *search.wanted) if search.wanted else []
+            tokens = await store.list_tokens(connection, search.wanted) if search.wanted else []
             found = await asyncio.to_thread(search.ranked, tokens)
             page = [place for place in found if after is None or place.order < after.order][:limit]
             shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
@@ -187,11 +187,11 @@ class _Search:
         self._questions: tuple[Question, Question] | None = None
         vectors = {}
         if model and model.name in past.model:
-            first = model.question(self.asked.first_person)
-            self._questions = first, first if self.asked.first_person == query else model.question(query)
+            first, as_asked = model.questions([self.asked.first_person, query])
+            self._questions = first, as_asked
             vectors[model.name] = first.whole
         self._looked = look(past, self.asked, vectors, _allowed(past, filters, limits))
-        self.wanted: tuple[list[UUID], list[int], list[int], list[int]] | None = None
+        self.wanted: Slices | None = None
         if model and self._questions and len(self._looked.lines):
             self.wanted = past.token_slices(self._looked.lines, model.name)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rekindle.memory.words import stem, words
 
@@ -18,11 +19,16 @@ class Snippet:
     highlights: tuple[tuple[int, int], ...]
 
 
+@lru_cache(maxsize=20_000)
+def _stems(word: str) -> frozenset[str]:
+    return frozenset(stem(part) for part in words(word))
+
+
 def snippet(text: str, terms: Collection[str]) -> Snippet:
     """The stretch of a text that holds most of these stems."""
     text = " ".join(text[:20_000].split())
     wanted = set(terms)
-    spans = [m.span() for m in _WORD.finditer(text) if wanted & {stem(word) for word in words(m[0])}]
+    spans = [m.span() for m in _WORD.finditer(text) if not wanted.isdisjoint(_stems(m[0]))]
     start = 0
     if len(text) > LENGTH and spans:
         begin, _ = max(spans, key=lambda span: sum(span[0] <= s and e <= span[0] + LENGTH * 3 // 4 for s, e in spans))

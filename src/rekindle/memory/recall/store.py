@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from rekindle.database import Connection
 from rekindle.memory.minilm import TOKEN_BYTES, Bits
 from rekindle.memory.recall.lines import BLOCK, Block, Line
-from rekindle.memory.recall.past import Packed, people
+from rekindle.memory.recall.past import Packed, Slices, people
 from rekindle.sessions.service import Role
 
 UNSETTLED = "(m.status <> 'complete' AND m.seq = s.last_seq)"
@@ -211,25 +211,26 @@ async def list_late_lines(connection: Connection, waiting: Waiting, limit: int) 
     return [(row.pop("session_id"), Line(**row)) for row in await cursor.fetchall()]
 
 
-async def list_tokens(
-    connection: Connection, sessions: list[UUID], blocks: list[int], starts: list[int], counts: list[int]
-) -> list[Bits]:
-    """Tokens of lines, given by session, block, first token and number of tokens; (0, 48) where there are none."""
+async def list_tokens(connection: Connection, slices: Slices) -> list[Bits]:
+    """The tokens of lines; (0, 48) where there are none."""
+    columns = (slices.sessions, slices.blocks, slices.starts, slices.counts)
     cursor = connection.cursor(binary=True)
     await cursor.execute(
         """
         SELECT w.place, substr(b.tokens, w.start * %s + 1, w.length * %s) AS tokens
-        FROM unnest(%s::uuid[], %s::integer[], %s::integer[], %s::integer[])
+        FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[],
+                string_to_array(%s, ' ')::integer[], string_to_array(%s, ' ')::integer[])
             WITH ORDINALITY AS w (session_id, block, start, length, place)
         JOIN recall_blocks b ON b.session_id = w.session_id AND b.block = w.block
         """,
-        (TOKEN_BYTES, TOKEN_BYTES, sessions, blocks, starts, counts),
+        # Joined here and taken apart there: the driver is slow to write long arrays.
+        (TOKEN_BYTES, TOKEN_BYTES, *(" ".join(map(str, column)) for column in columns)),
     )
     found = {
         row["place"]: np.frombuffer(row["tokens"], np.uint8).reshape(-1, TOKEN_BYTES) for row in await cursor.fetchall()
     }
     nothing = np.zeros((0, TOKEN_BYTES), np.uint8)
-    return [found.get(place, nothing) for place in range(1, len(sessions) + 1)]
+    return [found.get(place, nothing) for place in range(1, len(slices.blocks) + 1)]
 
 
 async def list_session_ids(connection: Connection, user_id: UUID, assistant: str) -> set[UUID]:
