@@ -32,6 +32,7 @@ from rekindle.knowledge.search.service import Search as KnowledgeSearch
 from rekindle.knowledge.service import Knowledge
 from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
+from rekindle.memory.growth.service import Growth
 from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
@@ -83,6 +84,7 @@ class House:
     reviews: Reviews
     analytics: Analytics
     profile: Profile
+    growth: Growth
     rolling: Rolling
     fetcher: Fetcher
     knowledge: Knowledge
@@ -252,6 +254,7 @@ def _assemble(
         Reviews(database, identity),
         Analytics(database, identity),
         profile,
+        Growth(database, secret=secret),
         rolling,
         fetcher,
         knowledge,

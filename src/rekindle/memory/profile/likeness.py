@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from rekindle.memory.words import terms
 
@@ -10,6 +10,7 @@ DIGEST_BYTES = 8
 _FRAME = frozenset({"user", "person", "they", "they're"})
 _SAME = 0.75
 _BARRED = 0.6
+_FOUND = 0.45
 
 
 def gist(text: str) -> frozenset[str]:
@@ -26,6 +27,22 @@ def shared(one: Collection[object], other: Collection[object]) -> float:
 def are_alike(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two gists are one thing in other words."""
     return bool(one) and shared(one, other) >= _SAME
+
+
+def nearest(text: str, said: Sequence[str], gists: Sequence[frozenset[str]], first: Sequence[bool]) -> int | None:
+    """Which of what was said a line is from, by its place; None when none holds half of its words.
+
+    `gists` are those of `said`. Of two that fit alike, one that is among the `first` is taken, then the earlier.
+    """
+    stems, quote = gist(text), " ".join(text.removesuffix("…").split())
+    best, found = _FOUND, None
+    for place, (whole, own) in enumerate(zip(said, gists, strict=True)):
+        worth = len(stems & own) / len(stems) if stems else 0.0
+        if worth >= _FOUND or not stems:
+            worth = (worth + (quote in " ".join(whole.split()))) * (1.0 if first[place] else 0.9)
+        if worth > best or (worth == best and found is None):
+            best, found = worth, place
+    return found
 
 
 class Bars:

@@ -7,12 +7,11 @@ from uuid import UUID
 
 from rekindle.ids import uuid7
 from rekindle.memory.profile.derivation import Derived, Told
-from rekindle.memory.profile.likeness import Bars, are_alike, gist
+from rekindle.memory.profile.likeness import Bars, are_alike, gist, nearest
 from rekindle.memory.profile.opposites import contradict, is_negative
 from rekindle.memory.profile.store import Kind, Thing
 from rekindle.sessions.service import Message
 
-_FOUND = 0.5
 _FAMILY: dict[Kind, str] = {"preference": "of them", "fact": "of them", "question": "question", "interest": "interest"}
 
 
@@ -37,16 +36,11 @@ class Talk:
 
     def locate(self, text: str) -> Place:
         """The message that says it, the user's first, else all of them."""
-        stems = gist(text)
-        quote = " ".join(text.removesuffix("…").split())
-        best, found = 0.0, None
-        for message, said in zip(self._messages, self._gists, strict=True):
-            worth = len(stems & said) / len(stems) if stems else 0.0
-            worth += quote in " ".join(message.content.split())
-            worth *= 1.0 if message.role == "user" else 0.9
-            if worth > best:
-                best, found = worth, message
-        if found and best >= _FOUND:
+        place = nearest(
+            text, [m.content for m in self._messages], self._gists, [m.role == "user" for m in self._messages]
+        )
+        if place is not None:
+            found = self._messages[place]
             return Place(self._session_id, found.seq, found.seq, found.created_at)
         first, last = self._messages[0], self._messages[-1]
         return Place(self._session_id, first.seq, last.seq, last.created_at)
