@@ -1,0 +1,207 @@
+"""Pictures of every view, light and dark, desktop and phone, of a real server with a real past: `make shots`."""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2 as httpx
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
+
+from rekindle.embedded import EmbeddedPostgres
+from rekindle.testing import Asked, ModelServer, Reply
+from scripts.browser import FLAGS, find_browser
+
+FOLDER = Path(__file__).parent.parent / "shots"
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+SETTLE_MS = 700
+
+
+@dataclass
+class Stage:
+    """The server that is photographed, and what is on it."""
+
+    server: RunningServer
+    sessions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def http(self) -> httpx.Client:
+        """The API as the person in the pictures."""
+        return self.server.client(ADMIN)
+
+
+Prepare = Callable[[Page], None]
+
+
+def _click(name: str, role: str = "button") -> Prepare:
+    return lambda page: page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
+
+
+def _nothing(page: Page) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture to be taken: where, as whom, and what is done there first. `{piano}` is the session of that name."""
+
+    name: str
+    path: str
+    prepare: Prepare = _nothing
+    signed_in: bool = True
+
+
+VIEWS = (
+    View("check-in", "/", signed_in=False),
+    View("code", "/", _click("Sign in with a code"), signed_in=False),
+    View("home", "/"),
+    View("chat", "/s/{piano}"),
+    View("chat-markdown", "/s/{bread}"),
+    View("chat-ended", "/s/{trip}"),
+    View("chat-new", "/s/{empty}"),
+    View("chat-failed", "/s/{failed}"),
+    View("shortcuts", "/s/{piano}", lambda page: page.locator("body").press("?")),
+    View("not-found", "/s/0199aaaa-0000-7000-8000-000000000000"),
+    View("search", "/search?q=scales"),
+    View("memory", "/memory"),
+    View("growth", "/growth"),
+    View("usage", "/usage"),
+    View("admin", "/admin"),
+    View("admin-review", "/admin/review"),
+    View("admin-knowledge", "/admin/knowledge"),
+    View("admin-jobs", "/admin/jobs"),
+    View("admin-audit", "/admin/audit"),
+    View("widget", "/widget", signed_in=False),
+)
+
+ANSWERS = {
+    "left hand": "Slow it down until it is easy, then raise the tempo by four beats a day. Three things help most:\n\n"
+    "1. **Hands apart first.** Five minutes of the left hand alone, with a metronome.\n"
+    "2. **Small groups.** Play four notes, stop on the fifth, breathe, go on.\n"
+    "3. **End on a good one.** The last repetition is the one that the hand remembers.\n\n"
+    "Shall we plan this week around the scale of B major?",
+    "plan": "Here is a week, twenty minutes a day:\n\n| Day | Left hand | Both hands |\n| --- | --- | --- |\n"
+    "| Mon | B major, ♩ = 60 | Op. 9, bars 1–8 |\n| Wed | B major, ♩ = 68 | Op. 9, bars 1–16 |\n"
+    "| Fri | G♯ minor, ♩ = 60 | whole page, slowly |\n\nI will ask how it went on Friday.",
+    "sourdough": "Feed the starter the evening before. In the morning:\n\n```\nflour   500 g\nwater   350 g\nstarter "
+    "100 g\nsalt     10 g\n```\n\nFold it four times, half an hour apart, then let it rest in the fridge over night. "
+    "The [King Arthur guide](https://www.kingarthurbaking.com/learn/guides/sourdough) shows the folds in pictures.\n\n"
+    "> A dough that has doubled is late; one that has grown by half is ready.",
+    "lisbon": "In October: the Alfama in the morning, the tile museum when it rains, Belém at sunset. Four days are "
+    "enough, five are better.",
+}
+SUMMARY = (
+    '{"text": "Ada planned four days in Lisbon in October and wants to see tiles, the Alfama and Belém.", "topics": '
+    '["Lisbon", "travel in October", "tiles"], "preferences": ["prefers trains"], "open_questions": ["Which hotel is '
+    'near the Alfama?"], "milestones": ["Booked the flight"]}'
+)
+
+
+def answer(asked: Asked) -> Reply:
+    """What the model says in the pictures."""
+    if "record of one finished chat session" in asked.system:
+        return Reply(SUMMARY)
+    last = asked.last.lower()
+    return next((Reply(text) for word, text in ANSWERS.items() if word in last), Reply("Tell me more about that."))
+
+
+def furnish(stage: Stage, model: ModelServer) -> None:
+    """Give the person a past."""
+
+    def talk(name: str, title: str, *texts: str, end: bool = False) -> None:
+        session = stage.http.post("/api/v1/sessions", json={"title": title}).json()["id"]
+        stage.sessions[name] = session
+        for text in texts:
+            stage.http.post(f"/api/v1/sessions/{session}/turns", json={"message": text})
+        if end:
+            stage.http.post(f"/api/v1/sessions/{session}/end")
+
+    talk("trip", "Four days in Lisbon", "I want to see Lisbon in October. What should I not miss?", end=True)
+    talk("bread", "Sourdough for beginners", "How do I bake my first sourdough?")
+    talk(
+        "piano",
+        "Practising scales",
+        "My left hand is always behind in fast scales. How should I practise?",
+        "Yes please, make a plan for B major.",
+    )
+    stage.sessions["empty"] = stage.http.post("/api/v1/sessions").json()["id"]
+    model.script(Reply("The answer begins, and then", then="cut"))
+    talk("failed", "An answer that broke", "What is the circle of fifths?")
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """A server with a past, for as long as pictures are taken."""
+    with tempfile.TemporaryDirectory() as folder, ModelServer(answer) as model:
+        database = EmbeddedPostgres(Path(folder) / "postgres")
+        server = start_server(
+            Path(folder) / "server.log",
+            **asks(
+                model,
+                REKINDLE_DATABASE_URL=database.start(),
+                REKINDLE_DATA_DIR=str(Path(folder) / "data"),
+                REKINDLE_SECRET_KEY=SECRET,
+                REKINDLE_ADMIN_EMAILS=ADMIN,
+                REKINDLE_TITLES="phrases",
+            ),
+        )
+        stage = Stage(server)
+        try:
+            furnish(stage, model)
+            yield stage
+        finally:
+            server.stop()
+            database.stop(only_if_unused=False)
+
+
+def take(browser: Browser, stage: Stage, view: View, theme: str, size: str) -> Path:
+    """Take one picture."""
+    context: BrowserContext = browser.new_context(
+        viewport=SIZES[size],  # type: ignore[arg-type]
+        color_scheme=theme,  # type: ignore[arg-type]
+        reduced_motion="reduce",
+        has_touch=size == "phone",
+        device_scale_factor=1,
+    )
+    if view.signed_in:
+        keys = f"{{account: '{stage.server.token(ADMIN)}', visits: [], visitor: {{name: 'Ada', email: '', phone: ''}}}}"
+        context.add_init_script(f"localStorage.setItem('rekindle.keys', JSON.stringify({keys}))")
+    page = context.new_page()
+    page.goto(stage.server.url + view.path.format(**stage.sessions))
+    page.wait_for_timeout(SETTLE_MS)
+    view.prepare(page)
+    page.wait_for_timeout(SETTLE_MS // 2)
+    file = FOLDER / f"{view.name}-{size}-{theme}.png"
+    page.screenshot(path=file)
+    context.close()
+    return file
+
+
+def main() -> None:
+    """Take them all, or those whose name holds a word."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="Words that a picture's name has to hold one of.")
+    wanted = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    began = time.monotonic()
+    count = 0
+    with staged() as stage, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        for view in VIEWS:
+            for theme in ("light", "dark"):
+                for size in SIZES:
+                    name = f"{view.name}-{size}-{theme}"
+                    if not wanted.only or any(word in name for word in wanted.only):
+                        take(browser, stage, view, theme, size)
+                        count += 1
+        browser.close()
+    print(f"{count} pictures in {os.path.relpath(FOLDER)}, {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
