@@ -173,8 +173,10 @@ class Recalled:
     """None for what the user says of themselves, outside of any session."""
     date: datetime
     text: str
-    kind: Literal["summary", "earlier", "message", "fact"] = "summary"
-    """`summary` of another session; of what was said `earlier` in this one; a `message`; a `fact` known of the user."""
+    kind: Literal["summary", "earlier", "note", "message", "fact"] = "summary"
+    """`summary` of another session; of what was said `earlier` in this one; the `note` with which this one was started;
+    a `message`; a `fact` known of the user.
+    """
     seq: int | None = None
     """The message's place in its session; of what was said earlier, up to which message."""
     by: Literal["user", "assistant"] | None = None

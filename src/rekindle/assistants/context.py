@@ -131,7 +131,7 @@ def recollection(recalled: Sequence[Recalled], longest: int) -> list[str]:
 
 def _newest_summaries_first(record: Recalled) -> tuple[int, float]:
     # What was said earlier here comes before all else; the other kinds come in their order (sorting is stable).
-    if record.kind == "earlier":
+    if record.kind in ("earlier", "note"):
         return 0, 0.0
     return (1, -record.date.timestamp()) if record.kind == "summary" else (2, 0.0)
 
@@ -144,6 +144,9 @@ def _quoted(record: Recalled) -> str:
         verb = "asked" if text.endswith("?") else "said"
         words = _MARKS.sub("'", text)
         text = f'The {record.by or "user"} {verb}: "{words}"'
+    elif record.kind == "note":
+        words = _MARKS.sub("'", text)
+        text = f'This session was started with the note: "{words}"'
     return f"{text} [{source(record)}]"
 
 

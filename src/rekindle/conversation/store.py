@@ -127,7 +127,7 @@ def _prompt(recent: list[list[Any]], recalled: list[list[Any]], text: str | None
     if text is not None:
         window.append(Said("user", text))
     past = [
-        Recalled(UUID(session), datetime.fromisoformat(date), summary, kind, through, here=kind == "earlier")
+        Recalled(UUID(session), datetime.fromisoformat(date), summary, kind, through, here=kind in ("earlier", "note"))
         for kind, session, date, summary, through in recalled
     ]
     return Prompt(tuple(window), tuple(past))
