@@ -34,6 +34,7 @@ from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
 from rekindle.memory.growth.service import Growth
 from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
+from rekindle.memory.profile.recommendation import recommendation_tool
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.ability import PastAbility
 from rekindle.memory.recall.service import Recall
@@ -213,6 +214,7 @@ def _assemble(
     prices = Prices(database)
     assistants.abilities.teach(search_tool(knowledge), when=knowledge.is_there_for)
     assistants.abilities.teach(price_tool(prices), when=prices.is_there_for)
+    assistants.abilities.teach(recommendation_tool(profile, search_tool(knowledge)))
     assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
