@@ -172,6 +172,9 @@ class Settings(BaseSettings):
         description="Longest prompt given to a model, in estimated tokens; the oldest messages are left out.",
     )
     tool_seconds: float = Field(default=60, gt=0, description="Longest time a tool may take.")
+    mcp_seconds: float = Field(
+        default=5, gt=0, description="Longest wait of a turn for a server of tools (MCP) that is not connected yet."
+    )
     turn_seconds: float = Field(default=600, gt=0, description="Longest time a turn may take in all.")
     summary_seconds: float = Field(default=30, gt=0, description="Longest time to write one summary.")
     titles: Literal["model", "phrases"] = Field(

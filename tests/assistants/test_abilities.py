@@ -1,7 +1,6 @@
 """Abilities: the tools that the house makes, bound to a turn, and what of their findings is kept and shown."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -108,8 +107,9 @@ async def test_what_a_failed_attempt_found_does_not_stay_with_the_next(
 
 
 @pytest.fixture
-async def remembering(open_a_house: OpenHouse) -> AsyncIterator[House]:
-    yield await open_a_house(Assistant("desk"), jobs_in_server=False)
+async def remembering(open_a_house: OpenHouse) -> House:
+    house: House = await open_a_house(Assistant("desk"), jobs_in_server=False)
+    return house
 
 
 async def test_the_past_is_found_again_by_its_owner(remembering: House, caller: Caller) -> None:

@@ -5,12 +5,12 @@ and which takes half as much time again for a token. Imports pydantic_ai (over a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import lru_cache, wraps
 from inspect import iscoroutinefunction, signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.direct import model_request_stream
@@ -39,6 +39,9 @@ from rekindle.assistants.models import CountedModel, messages_of
 from rekindle.assistants.text import clean, folded
 from rekindle.errors import ConfigurationError, ModelCutShort, ModelError
 from rekindle.settings import Settings
+
+if TYPE_CHECKING:
+    from rekindle.assistants.mcp import Remote
 
 _REQUESTS = 20
 """Requests one answer may take: a model that still calls tools after that is going in circles."""
@@ -97,15 +100,19 @@ async def ask(
     context: Context,
     settings: Settings,
     keys: tuple[str, ...],
+    remotes: "Sequence[Remote]" = (),
 ) -> AsyncGenerator[Event]:
     """The model's answer to `context` as it comes: all events but the last, Usage.
 
     Raises ModelError, or a kind of it, whatever the model or its server does.
     """
     reader = _Reader()
-    calls = Calls(toolset_of(tools, settings.tool_seconds), tools, model, errand)
+    calls = Calls(toolset_of(tools, settings.tool_seconds), tools, model, errand, remotes)
     messages = messages_of(context)
     try:
+        async with aclosing(calls.open()) as events:
+            async for event in events:
+                yield event
         for _ in range(_REQUESTS):
             async with aclosing(_request(model, messages, calls, settings, reader)) as events:
                 async for event in events:
@@ -134,7 +141,7 @@ async def _request(
         model,
         messages,
         model_settings=_model_settings(model, settings),
-        model_request_parameters=ModelRequestParameters(function_tools=await calls.definitions()),
+        model_request_parameters=ModelRequestParameters(function_tools=calls.definitions),
     ) as stream:
         async for event in _paced(aiter(stream), settings.token_gap_seconds):
             for read in reader.read(event):

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from pydantic_ai import RunContext, ToolReturn
@@ -20,6 +20,9 @@ from pydantic_ai.usage import RunUsage
 
 from rekindle.assistants.assistant import Errand, Event, Found, Sourced, Status, ToolUsed
 from rekindle.assistants.text import clean, folded, plain
+
+if TYPE_CHECKING:
+    from rekindle.assistants.mcp import Remote
 
 _RESULT_CHARS = 50_000
 """What a model is shown of a tool's result."""
@@ -40,8 +43,11 @@ class Calls:
         functions: Sequence[Callable[..., Any]],
         model: Model,
         errand: Errand | None,
+        remotes: "Sequence[Remote]" = (),
     ) -> None:
         self._toolset = toolset
+        self._remotes = remotes
+        self._remote_of: dict[str, Remote] = {}
         self._context = RunContext[Errand | None](deps=errand, model=model, usage=RunUsage())
         self._statuses = {function.__name__: _status(function) for function in functions}
         self._tools: dict[str, ToolsetTool[Errand | None]] = {}
@@ -50,9 +56,20 @@ class Calls:
         self.results: list[ModelRequestPart] = []
         """What came of it, in the same order."""
 
-    async def definitions(self) -> list[ToolDefinition]:
-        """What the model is told of the tools."""
+    async def open(self) -> AsyncGenerator[Event]:
+        """Find the tools there are; says which servers of tools are out of reach. A name is the first one's."""
         self._tools = await self._toolset.get_tools(self._context)
+        found = await asyncio.gather(*(remote.tools(self._context) for remote in self._remotes))
+        for remote, tools in zip(self._remotes, found, strict=True):
+            if tools is None:
+                yield Status(f"The tools of {folded(remote.name, 64)} are out of reach.")
+            for name, tool in (tools or {}).items():
+                if name not in self._tools:
+                    self._tools[name], self._remote_of[name] = tool, remote
+
+    @property
+    def definitions(self) -> list[ToolDefinition]:
+        """What the model is told of the tools."""
         return [tool.tool_def for tool in self._tools.values()]
 
     def want(self, response: ModelResponse) -> None:
@@ -122,7 +139,10 @@ class Calls:
         else:
             arguments = tool.args_validator.validate_json(call.args or "{}")
         try:
-            result = await self._toolset.call_tool(call.tool_name, arguments, context, tool)
+            if remote := self._remote_of.get(call.tool_name):
+                result = await remote.call(tool, arguments, context)
+            else:
+                result = await self._toolset.call_tool(call.tool_name, arguments, context, tool)
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from rekindle.assistants.abilities import Abilities
@@ -15,6 +16,8 @@ from rekindle.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+
+    from rekindle.assistants.mcp import Remotes
 
 Health = Literal["ok", "degraded", "down"]
 
@@ -32,6 +35,7 @@ class Assistants:
         self._outcomes: dict[str, ModelError | None] = {}
         self._loading = asyncio.Lock()
         self._unusable = False
+        self._remotes: Remotes | None = None
         self.abilities = Abilities()
 
     @property
@@ -57,6 +61,8 @@ class Assistants:
             for assistant in assistants:
                 if assistant.tools:
                     toolset_of(assistant.tools, self._settings.tool_seconds)
+                if assistant.mcp:
+                    (await self._reached()).of(assistant.mcp)
         except ConfigurationError:
             self._unusable = True
             raise
@@ -118,7 +124,9 @@ class Assistants:
         return "degraded" if failures else "ok"
 
     async def close(self) -> None:
-        """Close the connections to models."""
+        """Close the connections to models and to servers of tools."""
+        if self._remotes:
+            await self._remotes.close()
         if self._models:
             from rekindle.assistants.models import close  # imported when the first model was made
 
@@ -138,8 +146,9 @@ class Assistants:
         key = self._settings.openai_api_key
         keys = (key.get_secret_value(),) if key else ()
         tools = (*assistant.tools, *await self.abilities.of(assistant, errand))
+        remotes = (await self._reached()).of(assistant.mcp) if assistant.mcp else []
         try:
-            async with aclosing(ask(counted, tools, errand, context, self._settings, keys)) as events:
+            async with aclosing(ask(counted, tools, errand, context, self._settings, keys, remotes)) as events:
                 async for event in events:
                     yield event
         except ModelError as error:
@@ -148,6 +157,14 @@ class Assistants:
             raise
         self._outcomes[spent.model] = None
         yield spent.usage
+
+    async def _reached(self) -> "Remotes":
+        if self._remotes is None:
+            await asyncio.to_thread(import_module, "rekindle.assistants.mcp")
+            from rekindle.assistants.mcp import Remotes  # imported by now, in a thread
+
+            self._remotes = self._remotes or Remotes(self._settings)
+        return self._remotes
 
     async def _model(self, name: str) -> "Model":
         if name not in self._models:
