@@ -29,6 +29,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/identity/verify": {"email": "ann@example.com", "code": "000000"},
     "POST /api/v1/identity/logout": {"everywhere": False},
     "POST /chat/stream": {"message": "Hello."},
+    "PATCH /api/v1/sessions/{session_id}/summary": {"text": "We spoke of doors.", "topics": ["doors"]},
+    "POST /api/v1/me/import": {"format": "rekindle", "version": 1, "sessions": []},
+    "PUT /api/v1/admin/sessions/{session_id}/review": {"reviewed": True, "tags": ["a tag"], "note": "A note."},
     "DELETE /api/v1/me": {"confirm": "nobody@example.com"},
     "PUT /api/v1/me/memory/settings": {"paused": False},
     "PATCH /api/v1/me/memory/{thing_id}": {"text": "I live in Hamburg."},
@@ -36,7 +39,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 """A body that is right for each operation that takes one; ids are put in."""
 
-QUERIES: dict[str, dict[str, str]] = {"GET /api/v1/search": {"q": "Where is the key kept behind the blue door?"}}
+QUERIES: dict[str, dict[str, str]] = {
+    "GET /api/v1/search": {"q": "Where is the key kept behind the blue door?"},
+    "GET /api/v1/knowledge/search": {"q": "How deep is the pool?"},
+}
 """A query that is right for each operation that needs one."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from rekindle.http.caller import AdminDep, HouseDep
 from rekindle.usage.analytics.service import SAMPLED, Dashboard, Day, Leader
@@ -96,8 +96,10 @@ class DashboardOut(BaseModel):
     200,000 at most (`sampled`).
     """
 
-    first_day: Annotated[date, Field(serialization_alias="from")]
-    last_day: Annotated[date, Field(serialization_alias="to")]
+    model_config = ConfigDict(populate_by_name=True)
+
+    first_day: Annotated[date, Field(alias="from")]
+    last_day: Annotated[date, Field(alias="to")]
     totals: dict[str, Number]
     latency_ms: dict[str, Number]
     replies: int
@@ -131,8 +133,7 @@ class DashboardOut(BaseModel):
         }
         times = {"p50": found.times.p50, "p90": found.times.p90, "p99": found.times.p99}
         return cls(
-            first_day=found.first,
-            last_day=found.last,
+            **{"from": found.first, "to": found.last},
             totals={name: Number(value=value, filter=opens) for name, (value, opens) in counted.items()},
             latency_ms={
                 name: Number(value=ms, filter=those | ({} if ms is None else {"slower_than_ms": str(int(ms))}))

@@ -90,7 +90,7 @@ async def list_days(connection: Connection, first: date, last: date) -> list[Day
         WITH begun AS (
             SELECT (s.started_at AT TIME ZONE 'UTC')::date AS day, count(*) AS started,
                 count(*) FILTER (WHERE EXISTS (
-                    SELECT FROM sessions e WHERE e.user_id = s.user_id AND e.started_at < s.started_at)) AS returning
+                    SELECT FROM sessions e WHERE e.user_id = s.user_id AND e.started_at < s.started_at)) AS back
             FROM sessions s
             WHERE s.started_at >= %(first)s::date::timestamp AT TIME ZONE 'UTC'
               AND s.started_at < (%(last)s::date + 1)::timestamp AT TIME ZONE 'UTC'
@@ -102,7 +102,7 @@ async def list_days(connection: Connection, first: date, last: date) -> list[Day
             coalesce(turns, 0) AS turns, coalesce(failed, 0) AS failed, coalesce(input_tokens, 0) AS input_tokens,
             coalesce(output_tokens, 0) AS output_tokens,
             CASE WHEN used.on_day IS NULL THEN 0 ELSE cost_micros END AS cost_micros,
-            coalesce(started, 0) AS started, coalesce(returning, 0) AS returning
+            coalesce(started, 0) AS started, coalesce(back, 0) AS returning
         FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS days (day)
         LEFT JOIN used ON used.on_day = days.day::date LEFT JOIN begun ON begun.day = days.day::date
         ORDER BY days.day
