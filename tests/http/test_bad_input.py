@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Iterator
 from copy import deepcopy
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import httpx2 as httpx
 import jsonschema_rs
 import pytest
 
@@ -197,6 +199,27 @@ def test_a_key_or_an_event_id_that_is_too_long_is_refused(caller: Caller) -> Non
     events = f"/api/v1/turns/{caller.ids['turn_id']}/events"
     for event_id in (b"x" * 101, b"\xff\xfe", b"01:02:03", caller.ids["turn_id"].encode() + b":1:99999999999"):
         assert_problem(caller.http.get(events, headers={b"Last-Event-ID": event_id}), 422)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Note: a\0b\r\n\r\n", 400, "unreadable_request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "unreadable_request"),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Note: " + b"x" * 66_000, 431, "headers_too_large"),
+    ],
+    ids=["NUL", "TLS", "too large"],
+)
+def test_what_cannot_be_read_as_http_is_a_problem_too(asking: Asking, sent: bytes, status: int, code: str) -> None:
+    where = urlsplit(asking.server.url)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as connection:
+        connection.sendall(sent)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        problem = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+        assert_problem(problem, status)
+        assert problem.json()["code"] == code
+        assert connection.recv(1) == b""  # it has hung up
 
 
 def test_headers_without_end_are_refused(asking: Asking) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import structlog
 import typer
+from pydantic import SecretStr
 
 from rekindle.assistants.assistant import Assistant
 from rekindle.assistants.crew import Crew
@@ -20,8 +21,10 @@ from rekindle.cli.console import complaints, console, fail, plain_errors, read_s
 from rekindle.errors import ConfigurationError
 from rekindle.settings import Settings
 
+DATABASE_VARIABLE = "REKINDLE_DATABASE_URL"
+"""Tells worker processes, which know only their environment, where the database is that was started for them."""
 ASSISTANTS_VARIABLE = "REKINDLE_SERVED_ASSISTANTS"
-"""Tells worker processes, which know only their environment, the assistants' folders."""
+"""Tells them the assistants' folders."""
 
 
 def serve(
@@ -51,7 +54,8 @@ def serve(
         from rekindle.migrations import migrate
 
         # Before the server, so that what is wrong with the database is said in a sentence, and once for all workers.
-        migrate(database_for(settings, stack))
+        conninfo = database_for(settings, stack)
+        migrate(conninfo)
         _greet(settings, crew, host, port)
         options = {
             "host": host,
@@ -60,7 +64,7 @@ def serve(
             "access_log": False,  # a path may hold a session's capability
             "server_header": False,
             "proxy_headers": False,  # whose word counts is REKINDLE_TRUSTED_PROXIES, not whoever is on loopback
-            "http": "h11",  # the other one, httptools, takes headers of any size
+            "http": "rekindle.http.wire:Http",  # on h11: the other one, httptools, takes headers of any size
             "timeout_graceful_shutdown": int(settings.grace_seconds) + 5,
             "h11_max_incomplete_event_size": 64 * 1024,
         }
@@ -69,8 +73,10 @@ def serve(
         if workers == 1:
             from rekindle.app import create_app
 
-            uvicorn.run(create_app(settings, crew, drain_on_signals=True), **options)  # type: ignore[arg-type]
+            there = settings.model_copy(update={"database_url": SecretStr(conninfo)})
+            uvicorn.run(create_app(there, crew, drain_on_signals=True), **options)  # type: ignore[arg-type]
         else:
+            os.environ[DATABASE_VARIABLE] = conninfo
             os.environ[ASSISTANTS_VARIABLE] = os.pathsep.join(str(path.resolve()) for path in assistants or [])
             uvicorn.run("rekindle.cli.serve:worker", factory=True, workers=workers, **options)  # type: ignore[arg-type]
 
@@ -134,6 +140,8 @@ def _greet(settings: Settings, crew: tuple[Assistant, ...], host: str, port: int
         ("Model", model + (" (built in: it quotes, it does not think)" if model == "offline" else "")),
         ("Identity", _RULES[settings.identity_rule]),
     ]
+    if settings.smtp_url is None:
+        rows.append(("Mail", "not set up: codes are printed here, for this machine only (REKINDLE_SMTP_URL)"))
     if crew:
         rows.append(("Answering", ", ".join(assistant.title or assistant.name for assistant in crew)))
     console.print("\n[bold]Rekindle[/] Chat sessions that pick up where they left off.\n")
