@@ -32,6 +32,7 @@ from rekindle.knowledge.search.service import Search as KnowledgeSearch
 from rekindle.knowledge.service import Knowledge
 from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
+from rekindle.memory.growth.ability import growth_tool
 from rekindle.memory.growth.service import Growth
 from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
 from rekindle.memory.profile.recommendation import recommendation_tool
@@ -199,7 +200,8 @@ def _assemble(
         window=settings.window,
         seconds=settings.summary_seconds,
     )
-    runs = Runs(database, copies, assistants, settings, crew, sessions.about, recollection)
+    fetcher = Fetcher(settings.fetch_allow)
+    runs = Runs(database, copies, assistants, settings, crew, sessions.about, fetcher, recollection)
     live = Live(cache, runs)
     conversation = Conversation(
         database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
@@ -207,7 +209,6 @@ def _assemble(
     identity.revocations.tell(runs.afloat)
     by_model = settings.titles == "model" and not offline
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
-    fetcher = Fetcher(settings.fetch_allow)
     # What only compares words adds nothing to a search that does.
     meaning = None if isinstance(embedder, WordEmbedder) else embedder
     knowledge = Knowledge(database, KnowledgeSearch(database, meaning), fetcher)
@@ -215,6 +216,8 @@ def _assemble(
     assistants.abilities.teach(search_tool(knowledge), when=knowledge.is_there_for)
     assistants.abilities.teach(price_tool(prices), when=prices.is_there_for)
     assistants.abilities.teach(recommendation_tool(profile, search_tool(knowledge)))
+    growth = Growth(database, secret=secret)
+    assistants.abilities.teach(growth_tool(growth))
     assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
     jobs.register(
         memory,
@@ -256,7 +259,7 @@ def _assemble(
         Reviews(database, identity),
         Analytics(database, identity),
         profile,
-        Growth(database, secret=secret),
+        growth,
         rolling,
         fetcher,
         knowledge,

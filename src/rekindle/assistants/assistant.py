@@ -12,6 +12,7 @@ from rekindle.assistants.text import folded
 
 if TYPE_CHECKING:
     from rekindle.identity.service import Caller
+    from rekindle.knowledge.fetch import Fetcher
 
 INSTRUCTIONS = (
     "You are a helpful assistant. Answer plainly and to the point. "
@@ -19,7 +20,7 @@ INSTRUCTIONS = (
 )
 """What an assistant is told when its definition says nothing else."""
 
-ABILITIES = ("recall_past", "search_knowledge", "course_price", "recommendations")
+ABILITIES = ("recall_past", "search_knowledge", "course_price", "recommendations", "growth_over_time")
 """The tools that the house makes: an assistant names those it may use."""
 USUAL_ABILITIES = ("recall_past", "search_knowledge")
 """What an assistant has whose definition names none."""
@@ -105,6 +106,8 @@ class Errand:
     """The assistant's name: what of the house's knowledge is its own goes by it."""
     about: Callable[[], Awaitable[dict[str, Any]]]
     """The session's metadata, read when it is asked for."""
+    web: "Fetcher | None" = None
+    """Fetches from public addresses only, bounded in size and time; there is one in every turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,8 @@ class Recalled:
     """The message's place in its session; of what was said earlier, up to which message."""
     by: Literal["user", "assistant"] | None = None
     """Whose message it is."""
+    what: str = ""
+    """Of a fact, its kind: `preference` or the like."""
     nearest: bool = False
     """Recalled for one message, being near to it, and not for the session."""
     here: bool = False
@@ -195,6 +200,8 @@ class Recalled:
             source["seq"] = self.seq
         if self.by:
             source["role"] = self.by
+        if self.what:
+            source["what"] = self.what
         source["date"] = self.date.isoformat()
         return source | ({"nearest": True} if self.nearest else {})
 

@@ -22,6 +22,7 @@ from rekindle.conversation.run import Run
 from rekindle.conversation.store import Place
 from rekindle.database import Database, DatabaseDown
 from rekindle.identity.service import Caller
+from rekindle.knowledge.fetch import Fetcher
 from rekindle.memory.recollection.service import Recollection
 from rekindle.sessions.copies import Copies
 from rekindle.sessions.service import Message
@@ -46,9 +47,11 @@ class Runs:
         settings: Settings,
         crew: Crew,
         about: Callable[[Caller, UUID], Awaitable[dict[str, Any]]],
+        web: Fetcher,
         recollection: Recollection,
     ) -> None:
-        """`about`: the metadata of a caller's session, for tools that ask for it."""
+        """`about`: the metadata of a caller's session, for tools that ask for it; `web`: for those that fetch."""
+        self._web = web
         self._recollection = recollection
         self._database = database
         self._copies = copies
@@ -78,7 +81,7 @@ class Runs:
         # Whoever began a turn that is taken over is not here to ask: its tools see what the session itself opens.
         caller = caller or Caller(place.user_id, "claimed", place.session_id)
         about = partial(self._about, caller, place.session_id)
-        errand = Errand(caller, place.session_id, place.seq - 1, chosen.name, about)
+        errand = Errand(caller, place.session_id, place.seq - 1, chosen.name, about, self._web)
         run = Run(place, chosen, prompt, errand)
         self._runs[place.turn_id] = run
         metrics.TURNS_RUNNING.inc()
