@@ -107,9 +107,13 @@ def commands_page() -> str:
 
 
 def command_tree() -> dict[str, Any]:
-    """The commands by name, as typer has them."""
+    """The commands by name, as typer has them; those of a group by both names: `prices import`."""
     group: Any = typer.main.get_command(commands)
-    return dict(group.commands)
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {each}": own for each, own in inner.items()} if inner else {name: command}
+    return found
 
 
 def _argument(parameter: Any) -> str:

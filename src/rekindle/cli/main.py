@@ -9,7 +9,9 @@ from rekindle.cli.embedder import embedder
 from rekindle.cli.erase import erase
 from rekindle.cli.export import export
 from rekindle.cli.import_ import import_
+from rekindle.cli.ingest import ingest
 from rekindle.cli.migrate import migrate
+from rekindle.cli.prices import prices
 from rekindle.cli.search import search
 from rekindle.cli.serve import serve
 from rekindle.cli.token import token
@@ -22,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, worker, chat, token, search, export, erase, cleanup, migrate, embedder, doctor):
+for command in (serve, worker, chat, token, search, ingest, export, erase, cleanup, migrate, embedder, doctor):
     app.command()(command)
 app.command("import")(import_)
+app.add_typer(prices)

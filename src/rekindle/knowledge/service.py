@@ -21,7 +21,17 @@ from rekindle.knowledge.reading import is_web
 from rekindle.knowledge.search.service import Found, Place, Search
 from rekindle.knowledge.store import Chunk, Document, KeptLink, Source
 
-__all__ = ["Chunk", "Document", "DocumentNotFound", "Filters", "KeptLink", "Knowledge", "Outcome", "Source"]
+__all__ = [
+    "Chunk",
+    "Document",
+    "DocumentNotFound",
+    "Filters",
+    "KeptLink",
+    "Knowledge",
+    "Outcome",
+    "Source",
+    "SourceNotFound",
+]
 
 Progress = Callable[[Outcome, int | None], None]
 """Told after each document: what has been done, and of how many documents, where that is known."""
@@ -162,6 +172,11 @@ class Knowledge:
     ) -> Found:
         """The passages that bear on a question, best first: by words and meaning, or by words alone."""
         return await self._search.find(query, assistant, user_id=user_id, after=after, limit=limit)
+
+    @property
+    def by_meaning(self) -> bool:
+        """Whether search knows more than words."""
+        return self._search.model is not None
 
     async def is_there_for(self, errand: Errand) -> bool:
         """Whether there is anything to look up for a turn's assistant."""

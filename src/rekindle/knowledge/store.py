@@ -223,8 +223,8 @@ async def write_documents(
         RETURNING d.id
         """,
         [
-            (uuid7(), source_id, assistant, d.uri, d.url, d.path, d.title, d.kind, d.digest, d.size, Jsonb(d.metadata))
-            for d in documents
+            (new_id, source_id, assistant, d.uri, d.url, d.path, d.title, d.kind, d.digest, d.size, Jsonb(d.metadata))
+            for new_id, d in zip(_new_ids(len(documents)), documents, strict=True)
         ],
         returning=True,
     )
@@ -236,11 +236,15 @@ async def write_documents(
     await connection.execute("DELETE FROM chunks WHERE document_id = ANY (%s)", (ids,))
     await connection.execute("DELETE FROM links WHERE document_id = ANY (%s)", (ids,))
     vectors = iter(embeddings or ())
-    chunks = [
-        (uuid7(), document_id, assistant, seq, p.heading, p.content, p.words, p.word_count)
-        + ((vector(next(vectors)), model) if embeddings else (None, None))
+    passages = [
+        (document_id, seq, passage)
         for document_id, document in zip(ids, documents, strict=True)
-        for seq, p in enumerate(document.passages, 1)
+        for seq, passage in enumerate(document.passages, 1)
+    ]
+    chunks = [
+        (new_id, document_id, assistant, seq, p.heading, p.content, p.words, p.word_count)
+        + ((vector(next(vectors)), model) if embeddings else (None, None))
+        for new_id, (document_id, seq, p) in zip(_new_ids(len(passages)), passages, strict=True)
     ]
     await connection.cursor().executemany(
         """
@@ -250,14 +254,20 @@ async def write_documents(
         """,
         chunks,
     )
+    links = [
+        (document_id, seq, link.url, link.text)
+        for document_id, document in zip(ids, documents, strict=True)
+        for seq, link in enumerate(document.links, 1)
+    ]
     await connection.cursor().executemany(
         "INSERT INTO links (id, document_id, seq, url, text) VALUES (%s, %s, %s, %s, %s)",
-        [
-            (uuid7(), document_id, seq, link.url, link.text)
-            for document_id, document in zip(ids, documents, strict=True)
-            for seq, link in enumerate(document.links, 1)
-        ],
+        [(new_id, *link) for new_id, link in zip(_new_ids(len(links)), links, strict=True)],
     )
+
+
+def _new_ids(count: int) -> list[UUID]:
+    """Ids in the order in which rows are written, also within a millisecond."""
+    return sorted(uuid7() for _ in range(count))
 
 
 async def delete_documents(connection: Connection, ids: Sequence[UUID]) -> int:

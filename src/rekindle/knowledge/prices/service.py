@@ -165,7 +165,7 @@ class Prices:
         return known[1]
 
     async def courses(
-        self, *, assistant: str | None, query: str | None, after: str | None, limit: int
+        self, *, assistant: str | None, query: str | None, after: tuple[str, UUID] | None, limit: int
     ) -> tuple[list[tuple[Course, list[Price]]], int]:
         """Courses by name with all their prices, one more than `limit` where there are more; and how many in all."""
         async with self._database.system() as connection:

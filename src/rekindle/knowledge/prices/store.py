@@ -33,16 +33,22 @@ _FILTERS = """
 
 
 async def list_courses(
-    connection: Connection, assistant: str | None, query: str | None, after: str | None, limit: int
+    connection: Connection, assistant: str | None, query: str | None, after: tuple[str, UUID] | None, limit: int
 ) -> list[Course]:
     """Courses by name; `after`: name and id of the last one before."""
     cursor = await connection.execute(
         f"""
         SELECT {_COURSE} FROM courses WHERE {_FILTERS}
-          AND (%(after)s::text IS NULL OR (lower(name) || ' ' || id) COLLATE "C" > %(after)s)
-        ORDER BY (lower(name) || ' ' || id) COLLATE "C" LIMIT %(limit)s
+          AND (%(name)s::text IS NULL OR (lower(name), id) > (lower(%(name)s), %(id)s::uuid))
+        ORDER BY lower(name), id LIMIT %(limit)s
         """,
-        {"assistant": assistant, "query": query, "after": after, "limit": limit},
+        {
+            "assistant": assistant,
+            "query": query,
+            "name": after[0] if after else None,
+            "id": after[1] if after else None,
+            "limit": limit,
+        },
     )
     return [Course(**row) for row in await cursor.fetchall()]
 

@@ -1,0 +1,227 @@
+"""Courses and prices: a list is taken whole or not at all, and what is told is exact."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from rekindle.knowledge.prices.naming import meant
+from rekindle.knowledge.prices.pricelist import PriceListRefused, read_price_list
+from rekindle.knowledge.prices.service import Prices
+from tests.conftest import OpenHouse
+
+HEAD = "course,kind,price,currency,min_people,max_people,per,valid_from,valid_to,code,url"
+LIST = f"""{HEAD}
+Certified Pool Operator (CPO),individual,350.00,USD,,,,2026-01-01,2026-12-31,CPO,https://pools.example/cpo
+Certified Pool Operator (CPO),individual,365.00,USD,,,,2027-01-01,,CPO,
+Certified Pool Operator (CPO),group,310.10,USD,5,11,,,,,
+Certified Pool Operator (CPO),group,289.95,USD,12,,,,,,
+Certified Pool Operator (CPO),individual,320.00,EUR,,,,,,,
+Lifeguard,individual,200,USD,,,,,,,
+Lifeguard,group,1500,USD,8,10,group,,,,
+Lifeguard Instructor,individual,400,USD,,,,,,,
+Lifeguard Management,individual,150,USD,,,,,,,
+Old Course,individual,10,USD,,,,2020-01-01,2020-12-31,,
+New Course,individual,10,USD,,,,2030-05-01,,,
+Groups Only,group,90,USD,4,6,,,,,
+"""
+DAY = date(2026, 6, 1)
+
+
+@pytest.fixture
+async def prices(open_a_house: OpenHouse) -> Prices:
+    return (await open_a_house(work=False)).prices  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def desk() -> str:
+    """An assistant of the test's own."""
+    return f"desk {uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "prices.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+async def test_a_list_is_brought_in_and_again_changes_nothing(
+    prices: Prices, desk: str, file: Callable[[str], Path], conninfo: str
+) -> None:
+    done = await prices.import_file(file(LIST), desk)
+    assert (done.added, done.changed, done.unchanged, done.individual, done.group) == (7, 0, 0, 8, 4)
+
+    def rows() -> list[tuple[object, ...]]:
+        with psycopg.connect(conninfo) as connection:
+            return connection.execute(
+                "SELECT c.name, c.xmin::text, p.id, p.xmin::text, g.id FROM courses c "
+                "LEFT JOIN price_individual p ON p.course_id = c.id LEFT JOIN price_group g ON g.course_id = c.id "
+                "WHERE c.assistant = %s ORDER BY 1, 3, 5",
+                (desk,),
+            ).fetchall()
+
+    before = rows()
+    again = await prices.import_file(file(LIST.replace("\n", "\r\n")), desk)
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 7)
+    assert rows() == before
+
+    dearer = await prices.import_file(file(LIST.replace("Lifeguard,individual,200", "lifeguard,individual,210")), desk)
+    assert (dearer.added, dearer.changed, dearer.unchanged) == (0, 1, 6)
+    only = file(f"{HEAD}\nLifeguard,individual,220,USD,,,,,,,\n")
+    assert (await prices.import_file(only, desk)).removed == 0
+    assert (await prices.import_file(only, desk, replace=True)).removed == 6
+    assert (await prices.quote("lifeguard", 1, desk)).costs[0].total == Decimal("220")
+    assert {row[0] for row in rows()} == {"Lifeguard"}
+
+
+async def test_the_tier_that_applies_is_told_exactly(prices: Prices, desk: str, file: Callable[[str], Path]) -> None:
+    await prices.import_file(file(LIST), desk)
+
+    async def told(course: str, people: int, day: date = DAY) -> list[tuple[str, str | None, str, str]]:
+        quote = await prices.quote(course, people, desk, on=day)
+        return [(str(c.total), str(c.each) if c.each else None, c.currency, c.tier) for c in reversed(quote.costs)]
+
+    euros = ("320.00", "320.00", "EUR", "individual")
+    assert await told("CPO", 1) == [("350.00", "350.00", "USD", "individual"), euros]
+    assert (await told("CPO", 4))[0] == ("1400.00", "350.00", "USD", "individual")
+    assert (await told("CPO", 5))[0] == ("1550.50", "310.10", "USD", "group of 5 to 11")
+    assert (await told("CPO", 11))[0] == ("3411.10", "310.10", "USD", "group of 5 to 11")
+    assert (await told("CPO", 12))[0] == ("3479.40", "289.95", "USD", "group of 12 or more")
+    assert (await told("CPO", 1000))[0] == ("289950.00", "289.95", "USD", "group of 12 or more")
+    assert (await told("CPO", 1, date(2026, 12, 31)))[0][0] == "350.00"
+    assert (await told("CPO", 1, date(2027, 1, 1)))[0][0] == "365.00"
+    assert await told("Lifeguard", 9) == [("1500", None, "USD", "group of 8 to 10")]
+    assert await told("Lifeguard", 11) == [("2200", "200", "USD", "individual")]
+
+    quote = await prices.quote("certified pool operator", 12, desk, on=DAY)
+    assert quote.text == (
+        "Certified Pool Operator (CPO) for 12 people: 3,840.00 EUR in all, 320.00 EUR each (individual price); "
+        "3,479.40 USD in all, 289.95 USD each (price for a group of 12 or more)."
+    )
+    [source] = quote.sources
+    assert (source.kind, source.title, source.url) == ("price", quote.course.name, "https://pools.example/cpo")  # type: ignore[union-attr]
+    assert "valid until 31 December 2026" in (await prices.quote("cpo", 1, desk, on=DAY)).text
+
+
+async def test_what_has_no_price_is_said_and_nothing_is_made_up(
+    prices: Prices, desk: str, file: Callable[[str], Path]
+) -> None:
+    await prices.import_file(file(LIST), desk)
+    for course, people, words in (
+        ("Old Course", 1, "Those there were have ended"),
+        ("New Course", 1, "Prices begin on 1 May 2030"),
+        ("Groups Only", 2, "only for groups of 4 to 6"),
+        ("Helicopter Pilot", 1, "no course like “Helicopter Pilot”"),
+        ("", 1, "no course like"),
+        ("CPO", 0, "1 to 100,000 people"),
+        ("CPO", 10**9, "1 to 100,000 people"),
+    ):
+        quote = await prices.quote(course, people, desk, on=DAY)
+        assert words in quote.text
+        assert (quote.costs, quote.sources) == ((), [])
+    quote = await prices.quote("lifeguard mangement or instructor", 1, desk)
+    assert set(quote.candidates) == {"Lifeguard Instructor", "Lifeguard Management"}
+    assert "Which one?" in quote.text
+    assert (await prices.quote("CPO", 1, f"{desk} not")).costs == ()
+
+
+NAMES = ["Certified Pool Operator (CPO)", "Lifeguard", "Lifeguard Instructor", "Water Safety Instructor", "First Aid"]
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("cpo", ["Certified Pool Operator (CPO)"]),
+        ("the CPO course for 12 people, please", ["Certified Pool Operator (CPO)"]),
+        ("pool operater", ["Certified Pool Operator (CPO)"]),
+        ("lifeguard", ["Lifeguard"]),
+        ("LIFEGUARD training", ["Lifeguard"]),
+        ("lifegaurd instructor", ["Lifeguard Instructor"]),
+        ("WSI", ["Water Safety Instructor"]),
+        ("instructor", ["Lifeguard Instructor", "Water Safety Instructor"]),
+        ("course", []),
+        ("brain surgery", []),
+        ("operator of helicopters at night in fog", []),
+    ],
+)
+def test_a_course_is_known_by_what_people_call_it(said: str, names: list[str]) -> None:
+    assert [NAMES[place] for place in meant(said, NAMES, [None] * len(NAMES))] == names
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("A,individual,12.5.0,USD,,,,,,,", "`price` is '12.5.0'"),
+        ("A,individual,-5,USD,,,,,,,", "`price` is '-5'"),
+        ('A,individual,"1,200.00",USD,,,,,,,', "`price` is '1,200.00'"),
+        ("A,individual,1e3,USD,,,,,,,", "`price` is '1e3'"),
+        ("A,individual,10,Dollars,,,,,,,", "`currency` is 'Dollars'"),
+        ("A,people,10,USD,,,,,,,", "`kind` is 'people'"),
+        (",individual,10,USD,,,,,,,", "`course` should be a name"),
+        ("A,group,10,USD,,,,,,,", "needs `min_people`"),
+        ("A,group,10,USD,ten,,,,,,", "`min_people` is 'ten'"),
+        ("A,group,10,USD,10,5,,,,,", "is less than"),
+        ("A,group,10,USD,5,10,each,,,,", "`per` is 'each'"),
+        ("A,individual,10,USD,2,,,,,,", "are for groups"),
+        ("A,individual,10,USD,,,,31.12.2026,,,", "`valid_from` is '31.12.2026'"),
+        ("A,individual,10,USD,,,,2026-02-30,,,", "`valid_from` is '2026-02-30'"),
+        ("A,individual,10,USD,,,,2026-02-01,2026-01-01,,", "is before"),
+        ("A,individual,10,USD,,,,,,,javascript:alert(1)", "should begin with http"),
+        ("A,individual,10,USD", "it has 4 cells, the header 11"),
+        ("Good,individual,10,USD,,,,,,,", "holds for the same people on the same days as line 2"),
+        ("Good,individual,11,USD,,,,,,X,\nGood,individual,12,EUR,,,,,,Y,", "`code` is 'Y', but 'X'"),
+    ],
+)
+async def test_a_fault_in_one_line_refuses_the_whole_list_and_names_the_line(
+    prices: Prices, desk: str, file: Callable[[str], Path], row: str, fault: str
+) -> None:
+    with pytest.raises(PriceListRefused) as refused:
+        await prices.import_file(file(f"{HEAD}\nGood,individual,5,USD,,,,,,,\n{row}\n"), desk)
+    told = refused.value.extra["faults"]
+    assert told[-1]["line"] == 3 + row.count("\n")
+    assert fault in told[-1]["what"]
+    assert (await prices.courses(assistant=desk, query=None, after=None, limit=10)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "the header lacks course"),
+        ("course,price\n", "the header lacks kind, currency"),
+        ("course,kind,price,currency,discount\n", "there is no column 'discount'"),
+        ("course,kind,price,currency,price\n", "names a column twice"),
+        (f"{HEAD}\n", "no price below the header"),
+        (f'{HEAD}\n"A,individual', "it is not CSV"),
+    ],
+)
+def test_what_is_no_price_list_is_said(file: Callable[[str], Path], text: str, fault: str) -> None:
+    with pytest.raises(PriceListRefused, match=fault):
+        read_price_list(file(text))
+
+
+def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_bytes("\ufeffCourse;Kind;Price;Currency\r\n Erste  Hilfe ;Individual;49.90;eur\r\n;;;\r\n".encode())
+    [course] = read_price_list(path)
+    assert (course.name, course.prices[0].price, course.prices[0].currency) == ("Erste Hilfe", Decimal("49.90"), "EUR")
+    path.write_bytes("course,kind,price,currency\nCafé,individual,1,EUR\n".encode("latin-1"))
+    with pytest.raises(PriceListRefused, match="Line 2: it is not UTF-8"):
+        read_price_list(path)
+
+
+async def test_an_assistants_own_course_stands_before_everybodys(
+    prices: Prices, desk: str, file: Callable[[str], Path]
+) -> None:
+    name = f"Rope {uuid4().hex[:6]}"
+    await prices.import_file(file(f"course,kind,price,currency\n{name},individual,10,USD\n"))
+    await prices.import_file(file(f"course,kind,price,currency\n{name},individual,8,USD\n"), desk)
+    assert (await prices.quote(name, 1, desk)).costs[0].total == Decimal(8)
+    assert (await prices.quote(name, 1, f"{desk} not")).costs[0].total == Decimal(10)
