@@ -115,6 +115,12 @@ def context_of(asked: Asked) -> str:
     return "CONTEXT" + context if context else ""
 
 
+def summaries_in(context: str) -> list[str]:
+    """The numbered lines of past sessions."""
+    sessions = context.partition("**Previous Conversation History:**\n")[2].partition("\n\n")[0]
+    return sessions.splitlines()
+
+
 def test_the_returning_user_flow_works_as_printed(asking: Asking, email: str) -> None:
     create = CREATE.replace("john@test.com", email)
     first = shell(create, asking.server)
@@ -190,9 +196,9 @@ def test_the_context_stays_for_the_whole_of_the_session(asking: Asking, visitor:
     asking.model.requests.clear()
     for message in ("One.", "Two.", "Three."):
         visitor.say(session, message)
-    contexts = {context_of(asked) for asked in asking.model.requests}
+    summaries = {tuple(summaries_in(context_of(asked))) for asked in asking.model.requests}
     assert len(asking.model.requests) == 3
-    assert len(contexts) == 1
+    assert len(summaries) == 1
 
 
 def test_only_the_last_three_summaries_are_given_newest_first(asking: Asking, visitor: Visitor, email: str) -> None:
@@ -202,13 +208,13 @@ def test_only_the_last_three_summaries_are_given_newest_first(asking: Asking, vi
     session, _ = visitor.check_in(email)
     asking.model.requests.clear()
     reply = visitor.say(session, "And now?")
-    lines = [line for line in context_of(asking.model.requests[0]).splitlines() if line[:1].isdigit()]
+    lines = summaries_in(context_of(asking.model.requests[0]))
     assert [line.partition(" [")[0] for line in lines] == [
         "1. The user spoke of matter number 4.",
         "2. The user spoke of matter number 3.",
         "3. The user spoke of matter number 2.",
     ]
-    assert len(reply["context_used"]) == 3
+    assert [source["kind"] for source in reply["context_used"]][:3] == ["summary"] * 3
 
 
 def test_a_new_user_and_an_anonymous_one_bring_no_past(asking: Asking, visitor: Visitor, email: str) -> None:

@@ -95,6 +95,8 @@ def test_a_turn_streams_as_a_ui_message(asking: Asking, user: httpx.Client, sess
             "persisted": True,
             "session_id": session,
             "usage": {"model": "openai:test", "input_tokens": 20, "output_tokens": 4, "estimated": False},
+            "tools_used": [],
+            "context_used": [],
         },
     }
     assert message.event_ids[-1] == f"{turn}:1:{len(message.text)}"
@@ -107,6 +109,10 @@ def test_what_a_reader_is_told_while_the_past_is_recalled(user: httpx.Client, tu
     message = streamed(user.post(f"{SESSIONS}/{new}/turns", json={"message": "Hello again."}, headers=STREAM))
     [status] = message.of("data-status")
     assert status == {"type": "data-status", "data": {"text": "Recalling 1 past session"}, "transient": True}
+    [recall] = message.of("data-recall")
+    [source] = [source for source in recall["data"]["sources"] if source["kind"] == "summary"]
+    assert (recall["id"], source["session_id"]) == (message.message_id, session)
+    assert message.ending["messageMetadata"]["context_used"] == recall["data"]["sources"]
 
 
 def test_a_reader_who_was_cut_off_resumes_to_the_byte_from_wherever_they_were(
@@ -262,6 +268,7 @@ def test_a_busy_session_refuses_waits_or_interrupts_as_asked(asking: Asking, use
     second = user.post(turns, json={"message": "Two.", "on_busy": "wait"})
     assert second.json()["reply"]["content"] == "second"
     third = begun(user, turns, "Three.")
+    asking.model.wait(3)
     fourth = user.post(turns, json={"message": "Four.", "on_busy": "interrupt"})
     assert fourth.json()["reply"]["content"] == "fourth"
     assert user.get(f"{TURNS}/{third}").json()["status"] == "cancelled"

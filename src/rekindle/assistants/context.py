@@ -139,11 +139,12 @@ def _newest_summaries_first(record: Recalled) -> tuple[int, float]:
 def _quoted(record: Recalled) -> str:
     # A record that holds a source of its own making would put words in another session's mouth.
     text = _SOURCE.sub("(", folded(record.text, _RECORD_CHARS))
-    if record.kind == "message":
+    if record.kind in ("message", "fact"):
         # Marks within are made single: the quotation ends where it ends.
-        verb = "asked" if text.endswith("?") else "said"
         words = _MARKS.sub("'", text)
-        text = f'The {record.by or "user"} {verb}: "{words}"'
+        verb = "asked" if text.endswith("?") else "said"
+        frame = record.what or "fact" if record.kind == "fact" else f"The {record.by or 'user'} {verb}"
+        text = f'{frame}: "{words}"'
     elif record.kind == "note":
         words = _MARKS.sub("'", text)
         text = f'This session was started with the note: "{words}"'

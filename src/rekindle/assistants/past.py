@@ -17,6 +17,7 @@ _TAIL = re.compile(r"Use this context|The numbered lines are quoted")
 _TITLES = (("**Previous", "summary"), ("**Said Before", "message"), ("**Known", "fact"))
 _RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[(?:session [^\],]+|profile),(?: messages? [^\],]+,)? ([^\]]+)\])?\s*$")
 _FRAME = re.compile(r"(?:The (user|assistant) (?:asked|said)|(A few words only)):((?: \"[^\"]*\")+)")
+_FACT = re.compile(r"\w+: \"([^\"]+)\"$")
 _QUOTED = re.compile(r"\"([^\"]*)\"")
 
 _SAME = (
@@ -132,6 +133,8 @@ def _record(kind: str, line: str) -> Record:
         for said in _QUOTED.findall(frame[3])
         for part in (sentences(said) if kind == "message" else [said])
     ]
+    if kind == "fact" and (fact := _FACT.match(text)):
+        quotes = [Quote(fact[1], None, date)]
     return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))), kind)
 
 

@@ -254,7 +254,7 @@ async def finish_turn(connection: Connection, place: Place, result: Result) -> M
         place,
         created_at=row["began"],
         completed_at=row["ended"],
-        context_used=row["sources"],
+        context_used=row["sources"] if result.context_used is None else result.context_used,
         metadata=row["notes"],
     )
 

@@ -108,7 +108,7 @@ class Recollection:
 
     async def _facts(self, caller: Caller) -> list[Recalled]:
         return [
-            Recalled(known.session_id, known.date, known.text, "fact", known.seq)
+            Recalled(known.session_id, known.date, known.text, "fact", known.seq, what=known.kind)
             for known in await self._profile.known(caller, _FACTS)
         ]
 
