@@ -26,7 +26,7 @@ BEFORE_CHARS = 40
 """What is kept of what was read, to see under which name a list opens."""
 _SIGN = re.compile(r'["\\{}\[\]]')
 _HEAD = re.compile(r'"(format|version)"\s*:\s*("\w*"|\d+)')
-_SESSIONS = re.compile(r'"sessions"\s*:\s*\[$')
+_LIST = re.compile(r'"(sessions|known)"\s*:\s*\[$')
 
 
 class Source(BaseModel, extra="allow"):
@@ -78,6 +78,12 @@ class ArrivingSummary(BaseModel):
     created_at: AwareDatetime
 
 
+class ArrivingDerivation(BaseModel):
+    """That a summary was read for what it tells; `passed_over`: that it is not to be."""
+
+    passed_over: bool = False
+
+
 class ArrivingSession(BaseModel):
     """A session of an export, with its messages in order."""
 
@@ -93,6 +99,7 @@ class ArrivingSession(BaseModel):
     state: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
     summary: ArrivingSummary | None = None
+    derivation: ArrivingDerivation | None = None
     messages: list[ArrivingMessage]
 
     @model_validator(mode="after")
@@ -103,15 +110,15 @@ class ArrivingSession(BaseModel):
             raise ValueError("the summary covers what is not there")
         return self
 
-    def rows(self, user_id: UUID, *, renamed: bool = False) -> tuple[Row, list[Row], Row | None]:
-        """The session, its messages and its summary as rows of this user's.
+    def rows(self, user_id: UUID, *, renamed: bool = False) -> tuple[Row, list[Row], Row | None, Row | None]:
+        """The session, its messages, its summary and what is said of its reading, as rows of this user's.
 
         `renamed`: under ids that this user and those of the file make, and without a thread.
         """
         now = datetime.now(UTC)
         session_id = uuid5(user_id, str(self.id)) if renamed else self.id
         owner = {"user_id": str(user_id), "session_id": str(session_id)}
-        session: Row = self.model_dump(mode="json", exclude={"messages", "summary"}) | {
+        session: Row = self.model_dump(mode="json", exclude={"messages", "summary", "derivation"}) | {
             "id": str(session_id),
             "user_id": str(user_id),
             "last_seq": len(self.messages),
@@ -126,15 +133,66 @@ class ArrivingSession(BaseModel):
             row["status"] = "interrupted" if message.status == "running" else message.status  # nobody runs it any more
             row["id"] = str(uuid5(user_id, str(message.id))) if renamed else row["id"]
             messages.append(row)
+        derivation = self.derivation and {
+            **owner,
+            "summary_at": now.isoformat(),
+            "passed_over": self.derivation.passed_over,
+        }
         if self.summary is None:
-            return session, messages, None
+            return session, messages, None, derivation if derivation and derivation["passed_over"] else None
         summary = self.summary.model_dump(mode="json", exclude_none=True) | owner
         # New here, however old its talk: what just came is not cleaned up the next night.
-        return session, messages, summary | {"updated_at": now.isoformat()}
+        return session, messages, summary | {"updated_at": now.isoformat()}, derivation
+
+
+class ArrivingThing(BaseModel):
+    """Something known of a person, or the digests of what they had forgotten."""
+
+    id: UUID
+    kind: Literal["preference", "fact", "question", "interest"]
+    text: Annotated[str, Field(min_length=1, max_length=500)] | None
+    state: Literal["current", "superseded", "answered", "forgotten", "corrected"]
+    session_id: UUID | None = None
+    first_seq: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    last_seq: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
+    seen_at: AwareDatetime
+    superseded_by: UUID | None = None
+    barred: Annotated[list[Annotated[str, Field(pattern=r"^\\x([0-9a-f]{16}){0,500}$")]], Field(max_length=100)] = (
+        Field(default_factory=list)
+    )
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ArrivingThing":
+        if (self.text is None) != (self.state == "forgotten"):
+            raise ValueError("what is forgotten has no text, and all else has")
+        if self.session_id is None and self.state not in ("forgotten", "corrected"):
+            raise ValueError("what is derived has a source")
+        return self
+
+    def row(self, user_id: UUID, own: set[UUID]) -> Row | None:
+        """The thing as a row of this user's, `own` being their sessions; None when it is from none of them."""
+        session_id = self.session_id
+        if session_id is not None and session_id not in own:
+            session_id = uuid5(user_id, str(session_id))
+            if session_id not in own:
+                return None
+        now = datetime.now(UTC)
+        row: Row = self.model_dump(mode="json")
+        for name in ("valid_from", "valid_to", "seen_at", "created_at", "updated_at"):
+            if (when := getattr(self, name)) is not None:
+                row[name] = min(when, now).isoformat()
+        return row | {"user_id": str(user_id), "session_id": str(session_id) if session_id else None}
 
 
 class Arriving:
-    """Reads an export as it comes, and gives each session as soon as it is whole; keeps no more than one of them."""
+    """Reads an export as it comes, and gives each session, and then each thing known, as soon as it is whole.
+
+    It keeps no more than one of them.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -146,11 +204,11 @@ class Arriving:
         self._depth = 0
         self._in_string = False
         self._begin: int | None = None
-        self._inside = False
+        self._inside = ""
         self._checked = False
 
-    def feed(self, piece: bytes) -> Iterator[ArrivingSession]:
-        """The sessions that are whole with this piece; raises `InvalidRequest`, `MalformedBody`, `BodyTooLarge`."""
+    def feed(self, piece: bytes) -> Iterator[ArrivingSession | ArrivingThing]:
+        """What is whole with this piece; raises `InvalidRequest`, `MalformedBody`, `BodyTooLarge`."""
         self._bytes += len(piece)
         if self._bytes > self._most_bytes:
             raise BodyTooLarge(f"The export is larger than {self._most_bytes:,} bytes.")
@@ -167,7 +225,7 @@ class Arriving:
         if not self._checked or self._depth or self._in_string:
             raise InvalidRequest("This is no JSON export of Rekindle, or not all of one.")
 
-    def _sessions(self) -> Iterator[ArrivingSession]:
+    def _sessions(self) -> Iterator[ArrivingSession | ArrivingThing]:
         while found := _SIGN.search(self._text, self._at):
             sign, self._at = found.group(), found.end()
             if self._in_string:
@@ -182,30 +240,34 @@ class Arriving:
                 self._in_string = True
             elif sign in "{[":
                 self._depth += 1
-                if self._depth == 2 and sign == "[" and not self._checked:
-                    self._inside = self._check_head()
+                if self._depth == 2 and sign == "[":
+                    self._inside = self._list_that_opens()
                 elif self._depth == 3 and sign == "{" and self._inside:
                     self._begin = found.start()
             elif sign in "}]":
                 self._depth -= 1
                 if self._depth == 1 and self._inside:
-                    self._inside = False
+                    self._inside = ""
                 elif self._depth == 2 and self._begin is not None:
-                    yield _session(self._text[self._begin : self._at])
+                    text = self._text[self._begin : self._at]
+                    yield _read(ArrivingSession if self._inside == "sessions" else ArrivingThing, text)
                     self._begin = None
         self._drop()
 
-    def _check_head(self) -> bool:
-        """Whether the list that opens is that of the sessions."""
-        if not _SESSIONS.search(self._text[max(0, self._at - BEFORE_CHARS) : self._at]):
-            return False
+    def _list_that_opens(self) -> str:
+        """`sessions`, once, or after them `known`, or nothing for a list that is not read."""
+        named = _LIST.search(self._text[max(0, self._at - BEFORE_CHARS) : self._at])
+        if named is None or (named[1] == "known") != self._checked:
+            return ""
+        if self._checked:
+            return named[1]
         head = dict(_HEAD.findall(self._head))
         if head.get("format") != json.dumps(FORMAT):
             raise InvalidRequest("This is no JSON export of Rekindle.")
         if head.get("version") != str(VERSION):
             raise InvalidRequest(f"This export is of another version; this version of Rekindle reads {VERSION}.")
         self._checked = True
-        return True
+        return named[1]
 
     def _drop(self) -> None:
         """Forget what has been read, but for a session that is not whole yet."""
@@ -217,10 +279,10 @@ class Arriving:
         self._text, self._at = self._text[start:], self._at - start
 
 
-def _session(text: str) -> ArrivingSession:
+def _read(shape: type[ArrivingSession] | type[ArrivingThing], text: str) -> ArrivingSession | ArrivingThing:
     if "\\u0000" in text:
         raise InvalidRequest("This export holds a NUL character, which cannot be stored.")
     try:
-        return ArrivingSession.model_validate_json(text)
+        return shape.model_validate_json(text)
     except (ValidationError, RecursionError) as error:
-        raise InvalidRequest("This export is damaged: a session is not as one is written.") from error
+        raise InvalidRequest("This export is damaged: a part of it is not as one is written.") from error

@@ -36,8 +36,8 @@ class Writer(ABC):
         """The session is over."""
         return ""
 
-    def end(self) -> str:
-        """What comes last."""
+    def end(self, known: list[Row]) -> str:
+        """What comes last. `known`: what is known of the person; empty where sessions are exported alone."""
         return ""
 
 
@@ -75,9 +75,11 @@ class JsonWriter(Writer):
         """The session's object closes."""
         return "]}"
 
-    def end(self) -> str:
-        """The object closes."""
-        return "\n]}\n"
+    def end(self, known: list[Row]) -> str:
+        """What is known, one a line, and the object closes."""
+        if not known:
+            return "\n]}\n"
+        return '\n], "known": [\n' + ",\n".join(map(_json, known)) + "\n]}\n"
 
 
 class MarkdownWriter(Writer):
@@ -104,6 +106,14 @@ class MarkdownWriter(Writer):
             f"\n**{speaker(message)}** · {moment(message['created_at'])}{note(message)}\n\n{message['content']}\n"
             for message in messages
         )
+
+    def end(self, known: list[Row]) -> str:
+        """What is known, and since when."""
+        in_effect = [thing for thing in known if thing["state"] in ("current", "corrected")]
+        if not in_effect:
+            return ""
+        lines = [f"- {thing['text']} ({thing['kind']}, {thing['valid_from'][:10]})" for thing in in_effect]
+        return "\n".join(("", "## What is remembered", "", *lines)) + "\n"
 
 
 COLUMNS = (

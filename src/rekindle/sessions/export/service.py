@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
+
+from pydantic import ValidationError
 
 from rekindle.database import Database
 from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
 from rekindle.identity.service import Caller
 from rekindle.sessions.export import store
-from rekindle.sessions.export.arriving import Arriving, ArrivingSession
+from rekindle.sessions.export.arriving import Arriving, ArrivingSession, ArrivingThing
 from rekindle.sessions.export.formats import FORMAT, VERSION, WRITERS, Row
 from rekindle.sessions.export.pdf import write_pdf
 
@@ -20,6 +22,7 @@ SUFFIXES: dict[str, str] = {name: writer.suffix for name, writer in WRITERS.item
 FIRST = UUID(int=0)
 SESSIONS_AT_ONCE = 50
 MESSAGES_AT_ONCE = 200
+MOST_THINGS = 5_000
 PIECE_BYTES = 1_000_000
 PDF_MESSAGES = 5_000
 """A PDF is set as a whole, in memory: a longer one is asked for session by session."""
@@ -62,19 +65,47 @@ class Exports:
             raise Forbidden("Only who has proven who they are can bring sessions in.")
         arriving = Arriving(most_bytes)
         new = known = 0
+        things: list[ArrivingThing] = []
         async for piece in pieces:
             for start in range(0, len(piece), PIECE_BYTES):
-                for session in await asyncio.to_thread(list, arriving.feed(piece[start : start + PIECE_BYTES])):
-                    came = await self._bring_in(caller.user_id, session)
+                for part in await asyncio.to_thread(list, arriving.feed(piece[start : start + PIECE_BYTES])):
+                    if isinstance(part, ArrivingThing):
+                        things.append(part)
+                        if len(things) > MOST_THINGS:
+                            raise InvalidRequest(f"More than {MOST_THINGS:,} things are known by this export.")
+                        continue
+                    came = await self._bring_in(caller.user_id, part)
                     new += came
                     known += not came
         arriving.end()
+        await self._remember(caller.user_id, things)
         return new, known
+
+    async def _remember(self, user_id: UUID, things: Sequence[ArrivingThing]) -> None:
+        """What is known, as far as the sessions that it is from are this user's; what is here already stays."""
+        named = {thing.session_id for thing in things if thing.session_id}
+        async with self._database.transaction(user_id) as connection:
+            wanted = [*named, *(uuid5(user_id, str(session_id)) for session_id in named)]
+            own = await store.list_own(connection, "sessions", user_id, wanted)
+            rows = {thing.id: row for thing in things if (row := thing.row(user_id, own))}
+            if not rows:
+                return
+            await store.insert_rows(connection, "known_things", rows.values())
+            # What has the id of somebody else's is another one here.
+            taken = rows.keys() - await store.list_own(connection, "known_things", user_id, rows)
+            new_ids = {str(thing_id): str(uuid5(user_id, str(thing_id))) for thing_id in taken}
+            renamed = [
+                {**rows[thing_id], "id": new_ids[str(thing_id)]}
+                | {"superseded_by": new_ids.get(later, later) if (later := rows[thing_id]["superseded_by"]) else None}
+                for thing_id in taken
+            ]
+            if renamed:
+                await store.insert_rows(connection, "known_things", renamed)
 
     async def _bring_in(self, user_id: UUID, session: ArrivingSession) -> bool:
         # An id that is somebody else's is no secret to keep and no reason to refuse: it is another one then.
         for renamed in (False, True):
-            row, messages, summary = session.rows(user_id, renamed=renamed)
+            row, messages, summary, derivation = session.rows(user_id, renamed=renamed)
             try:
                 async with self._database.transaction(user_id) as connection:
                     if await store.has_session(connection, user_id, UUID(row["id"])):
@@ -86,6 +117,8 @@ class Exports:
                                 raise _Taken
                         if summary:
                             await store.insert_rows(connection, "session_summaries", [summary])
+                        if derivation:
+                            await store.insert_rows(connection, "derivations", [derivation])
                         return True
             except _Taken:
                 continue
@@ -105,14 +138,26 @@ class Exports:
                 raise InvalidRequest("This export is damaged: a session lacks what every session has.") from error
             new += came
             known += not came
-        usage = [{**row, "user_id": str(user_id)} for row in document.get("usage") or ()]
-        if usage:
-            async with self._database.transaction(user_id) as connection:
+        owner = {"user_id": str(user_id)}
+        usage = [{**row, **owner} for row in document.get("usage") or ()]
+        settings = document.get("memory_settings")
+        try:
+            things = [ArrivingThing.model_validate(thing) for thing in document.get("known") or ()]
+        except ValidationError as error:
+            raise InvalidRequest(
+                "This export is damaged: what is known of the person is not as it is written."
+            ) from error
+        async with self._database.transaction(user_id) as connection:
+            if usage:
                 await store.insert_rows(connection, "usage_daily", usage)
+            if settings:
+                await store.insert_rows(connection, "memory_settings", [{**settings, **owner}])
+        await self._remember(user_id, things)
         return new, known
 
     async def _bring_back(self, exported: Row, user_id: UUID) -> bool:
-        session = {key: value for key, value in exported.items() if key not in ("summary", "messages")}
+        beside = ("summary", "derivation", "messages")
+        session = {key: value for key, value in exported.items() if key not in beside}
         owner = {"user_id": str(user_id), "session_id": session["id"]}
         messages = [
             # Nobody runs it any more.
@@ -126,6 +171,8 @@ class Exports:
                 await store.insert_rows(connection, "messages", messages[start : start + MESSAGES_AT_ONCE])
             if summary := exported.get("summary"):
                 await store.insert_rows(connection, "session_summaries", [{**summary, **owner}])
+            if derivation := exported.get("derivation"):
+                await store.insert_rows(connection, "derivations", [{**derivation, **owner}])
         return True
 
     async def _pieces(self, caller: Caller, form: str, session_ids: Sequence[UUID]) -> AsyncIterator[bytes]:
@@ -133,11 +180,13 @@ class Exports:
         person = {} if session_ids else await self._person(caller)
         yield writer.head(person).encode()
         async for session in self._each_session(caller, session_ids):
+            if session_ids:  # what it tells does not come with it: where it goes, it is read anew
+                session["derivation"] = None
             yield writer.session(session).encode()
             async for messages in self._each_messages(caller, UUID(session["id"])):
                 yield writer.messages(session, messages).encode()
             yield writer.session_end().encode()
-        yield writer.end().encode()
+        yield writer.end([] if session_ids else await self._known(caller)).encode()
 
     async def _pdf(self, caller: Caller, session_ids: Sequence[UUID]) -> bytes:
         sessions: list[tuple[Row, list[Row]]] = []
@@ -160,7 +209,12 @@ class Exports:
             return {
                 "user": await store.find_profile(connection, caller.user_id),
                 "usage": await store.list_usage(connection, caller.user_id),
+                "memory_settings": await store.find_memory_settings(connection, caller.user_id),
             }
+
+    async def _known(self, caller: Caller) -> list[Row]:
+        async with self._database.transaction(caller.user_id) as connection:
+            return await store.list_known(connection, caller.user_id)
 
     async def _sessions(
         self, caller: Caller, session_ids: Sequence[UUID], *, after: UUID = FIRST, limit: int = SESSIONS_AT_ONCE

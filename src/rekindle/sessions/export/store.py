@@ -31,15 +31,44 @@ async def list_usage(connection: Connection, user_id: UUID) -> list[Row]:
     return [row["row"] for row in await cursor.fetchall()]
 
 
+async def find_memory_settings(connection: Connection, user_id: UUID) -> Row | None:
+    cursor = await connection.execute(
+        "SELECT to_jsonb(m) - 'user_id' AS row FROM memory_settings m WHERE m.user_id = %s", (user_id,)
+    )
+    row = await cursor.fetchone()
+    return row["row"] if row else None
+
+
+async def list_known(connection: Connection, user_id: UUID) -> list[Row]:
+    """What is or was known of the user, and the digests of what they had forgotten, in the order of the ids."""
+    cursor = await connection.execute(
+        "SELECT to_jsonb(k) - 'user_id' AS row FROM known_things k WHERE k.user_id = %s ORDER BY k.id", (user_id,)
+    )
+    return [row["row"] for row in await cursor.fetchall()]
+
+
+async def list_own(connection: Connection, table: str, user_id: UUID, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the ids under which the table has a row of this user's."""
+    statement = sql.SQL("SELECT id FROM {} WHERE user_id = %s AND id = ANY(%s)").format(sql.Identifier(table))
+    cursor = await connection.execute(statement, (user_id, list(ids)))
+    return {row["id"] for row in await cursor.fetchall()}
+
+
 async def list_session_rows(
     connection: Connection, user_id: UUID, *, only: Sequence[UUID], after: UUID, limit: int
 ) -> list[Row]:
-    """Sessions with their summaries, all or those of `only`, in the order of their ids, from beyond `after` on."""
+    """Sessions with their summaries and what was derived of these, in the order of their ids, from beyond `after` on;
+    all, or those of `only`.
+    """
     cursor = await connection.execute(
         f"""
-        SELECT to_jsonb(s) - ARRAY[{_PRIVATE}] || jsonb_build_object('summary', to_jsonb(y) - 'user_id' - 'session_id')
-            AS row
-        FROM sessions s LEFT JOIN session_summaries y ON y.session_id = s.id
+        SELECT to_jsonb(s) - ARRAY[{_PRIVATE}] || jsonb_build_object(
+            'summary', to_jsonb(y) - 'user_id' - 'session_id',
+            'derivation', to_jsonb(d) - 'user_id' - 'session_id'
+        ) AS row
+        FROM sessions s
+        LEFT JOIN session_summaries y ON y.session_id = s.id
+        LEFT JOIN derivations d ON d.session_id = s.id
         WHERE s.user_id = %(user)s AND s.id > %(after)s AND (cardinality(%(only)s::uuid[]) = 0 OR s.id = ANY(%(only)s))
         ORDER BY s.id LIMIT %(limit)s
         """,
