@@ -28,12 +28,11 @@ RekindleError
 ├── Unavailable (503)           a part of this server is down, or it is stopping
 └── ConfigurationError (500)    the server cannot run as it is set up
 
-The docstring's first line is the title, the whole docstring the default message; the class carries
+The docstring's first sentence is the title, the whole docstring the default message; the class carries
 the HTTP status and the stable `code` that clients branch on. At the HTTP edge each becomes
 `application/problem+json` with `type, title, status, detail, code`.
 """
 
-from inspect import cleandoc
 from typing import Any, ClassVar
 
 
@@ -44,7 +43,7 @@ class RekindleError(Exception):
     code: ClassVar[str] = "internal"
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
-        self.detail = detail or cleandoc(self.__doc__ or "").replace("\n", " ")
+        self.detail = detail or " ".join((self.__doc__ or "").split())
         self.extra = extra
         """Further members of the problem document, such as `turn_id` or `retry_after` (seconds)."""
         super().__init__(self.detail)
@@ -52,7 +51,7 @@ class RekindleError(Exception):
     @classmethod
     def title(cls) -> str:
         """The error's name for people: the first sentence of its docstring."""
-        return cleandoc(cls.__doc__ or "").split("\n")[0].rstrip(".")
+        return " ".join((cls.__doc__ or "").split()).partition(". ")[0].rstrip(".")
 
 
 class InvalidRequest(RekindleError):

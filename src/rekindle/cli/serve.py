@@ -160,6 +160,8 @@ _RULES = {
 def _quiet_logs() -> None:
     """Warnings and worse, one line each, on standard error; never what people say."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every pipeline that an error of ours ends
+    logging.getLogger("psycopg.pool").setLevel(logging.WARNING)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[

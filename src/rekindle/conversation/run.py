@@ -75,8 +75,9 @@ class Run:
 
     @property
     def sources(self) -> list[dict[str, Any]]:
-        """Where what is recalled stands."""
-        return [record.as_json() for record in self.prompt.recalled]
+        """Where what is recalled stands; each place once, however much of it is from there."""
+        found = [record.as_json() for record in self.prompt.recalled]
+        return [source for number, source in enumerate(found) if source not in found[:number]]
 
     async def perform(
         self, assistants: Assistants, *, seconds: float, max_chars: int, said: Callable[[], None]

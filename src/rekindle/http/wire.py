@@ -3,7 +3,7 @@
 import sys
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from rekindle.errors import InvalidRequest
 from rekindle.http.problems import problem_response
@@ -35,9 +35,9 @@ class Http(H11Protocol):
             fault = sys.exc_info()[1]  # uvicorn calls this where it has caught what h11 raised
             too_large = isinstance(fault, h11.RemoteProtocolError) and fault.error_status_hint == HeadersTooLarge.status
             answer = problem_response(HeadersTooLarge() if too_large else UnreadableRequest())
-            headers = [*answer.raw_headers, (b"connection", b"close")]
+            headers, status = [*answer.raw_headers, (b"connection", b"close")], answer.status_code
             for event in (
-                h11.Response(status_code=answer.status_code, headers=headers),
+                h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status]),
                 h11.Data(data=bytes(answer.body)),
                 h11.EndOfMessage(),
             ):
