@@ -178,7 +178,9 @@ def _milestone(text: str, session: Marked, said: Sequence[Line], themes: Sequenc
     line = said[place] if place is not None else None
     stems = gist(text)
     theme = next((theme.theme for theme in themes if any(key <= stems for key in theme.keys)), None)
-    return Milestone(text, line.said_at if line else session.started_at, session.session_id, line and line.seq, theme)
+    if line is None:
+        return Milestone(text, session.started_at, session.session_id, None, theme)
+    return Milestone(text, line.said_at, session.session_id, line.seq, theme)
 
 
 def _breakthrough(reached: Milestone, earlier: Sequence[Marked], themes: Sequence[Theme]) -> Breakthrough | None:

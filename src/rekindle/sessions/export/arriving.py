@@ -133,11 +133,9 @@ class ArrivingSession(BaseModel):
             row["status"] = "interrupted" if message.status == "running" else message.status  # nobody runs it any more
             row["id"] = str(uuid5(user_id, str(message.id))) if renamed else row["id"]
             messages.append(row)
-        derivation = self.derivation and {
-            **owner,
-            "summary_at": now.isoformat(),
-            "passed_over": self.derivation.passed_over,
-        }
+        derivation: Row | None = None
+        if self.derivation:
+            derivation = {**owner, "summary_at": now.isoformat(), "passed_over": self.derivation.passed_over}
         if self.summary is None:
             return session, messages, None, derivation if derivation and derivation["passed_over"] else None
         summary = self.summary.model_dump(mode="json", exclude_none=True) | owner
