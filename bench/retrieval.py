@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import math
+import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -98,17 +99,19 @@ async def scale(house: House, file: Path, count: int, console: Console) -> None:
     caller, lines = await bring_in(house, talks[0])
     await house.recall.catch_up()
     async with house.database.system() as connection:
-        for _ in range(count // len(lines) - 1):
-            cursor = await connection.execute(
-                "SELECT id FROM sessions WHERE user_id = %s ORDER BY id", (caller.user_id,)
-            )
-            for row in (await cursor.fetchall())[: len(talks[0].sittings)]:
-                of = {"copy": uuid7(), "of": row["id"]}
+        cursor = await connection.execute("SELECT id FROM sessions WHERE user_id = %s ORDER BY id", (caller.user_id,))
+        originals = [row["id"] for row in await cursor.fetchall()]
+    for _ in range(count // len(lines) - 1):
+        async with house.database.system() as connection:
+            for original in originals:
+                of = {"copy": uuid7(), "of": original}
                 for sql in COPIES:
                     await connection.execute(sql, of)
     async with house.database.connection() as connection:
         await connection.execute("VACUUM ANALYZE")  # as autovacuum does in time
-    table = Table(f"{count:,} messages of one user", "CPU here", "CPU of PostgreSQL", "wall", title="milliseconds each")
+    table = Table(
+        f"{count:,} messages of one user", "CPU here", "CPU of PostgreSQL", "wall", title="median milliseconds"
+    )
 
     async def cold(question: str) -> None:
         house.recall.shelf.clear()
@@ -134,12 +137,13 @@ async def scale(house: House, file: Path, count: int, console: Console) -> None:
         for question in asked[:6]:  # statements are prepared when they are met again
             await once(question)
         serving = await backends(house)
-        before = time.perf_counter(), time.process_time(), cpu_of(serving)
+        spent = []
         for question in asked:
+            before = time.process_time(), cpu_of(serving), time.perf_counter()
             await once(question)
-        after = time.perf_counter(), time.process_time(), cpu_of(serving)
-        wall, here, there = (1000 * (b - a) / len(asked) for a, b in zip(before, after, strict=True))
-        table.add_row(name, f"{here:.1f}", f"{there:.1f}", f"{wall:.1f}")
+            after = time.process_time(), cpu_of(serving), time.perf_counter()
+            spent.append([1000 * (end - start) for start, end in zip(before, after, strict=True)])
+        table.add_row(name, *(f"{statistics.median(column):.1f}" for column in zip(*spent, strict=True)))
     console.print(table)
     console.print(f"{house.recall.shelf.nbytes / count:,.0f} bytes a message in memory")
 

@@ -1,7 +1,7 @@
 """A question read: its words, whom it is about, the time it names, and what kind of answer it wants."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rekindle.memory.wordlists import STOP_WORDS
@@ -41,30 +41,30 @@ class Asked:
     wants_number: bool
 
 
-def read(text: str, speakers: Iterable[str]) -> Asked:
-    """A question among people of these names."""
-    people = sorted(set(speakers))
-    said = set(words(text))
-    named = [person for person in people if said & _parts(person)]
-    stems = (stem(word) for word in words(text) if word not in STOP_WORDS)
+def read(text: str, speakers: Iterable[str], called: Mapping[str, str] | None = None) -> Asked:
+    """A question among people of these names; `called`: what else they are called, in small letters, and who it is."""
+    people = {part: speaker for speaker in sorted(set(speakers), reverse=True) for part in (speaker, *_parts(speaker))}
+    names = {name.casefold(): speaker for name, speaker in ((called or {}) | people).items() if len(name) > 2}
+    said = words(text)
+    named = {names[word] for word in said if word in names}
+    stems = (stem(word) for word in said if word not in STOP_WORDS)
     return Asked(
         text=text,
-        first_person=_in_first_person(text, people),
+        first_person=_in_first_person(text, names),
         terms=tuple(dict.fromkeys(term for term in stems if term not in _QUESTION_WORDS)),
-        about=named[0] if len(named) == 1 else None,
+        about=named.pop() if len(named) == 1 else None,
         times=_times(text),
         wants_time=bool(_WHEN.search(text)),
         wants_number=bool(_HOW_MANY.search(text)),
     )
 
 
-def _parts(person: str) -> set[str]:
-    return {part for part in words(person) if len(part) > 2}
+def _parts(person: str) -> list[str]:
+    return [part for part in words(person) if len(part) > 2]
 
 
-def _in_first_person(text: str, people: list[str]) -> str:
+def _in_first_person(text: str, names: Iterable[str]) -> str:
     # "When did Ann go?" as "When did I go?": people say "I" of themselves, and names are near to all lines with them.
-    names = {name for person in people for name in (person, *person.split()) if len(name) > 2}
     if not names:
         return text
     one = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))

@@ -183,7 +183,7 @@ class _Search:
 
     def __init__(self, model: MiniLM | None, query: str, past: Past, filters: Filters, limits: _Limits) -> None:
         self._past = past
-        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker))
+        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker), past.names)
         self._questions: tuple[Question, Question] | None = None
         vectors = {}
         if model and model.name in past.model:
