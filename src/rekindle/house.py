@@ -31,14 +31,15 @@ from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.search.service import Search as KnowledgeSearch
 from rekindle.knowledge.service import Knowledge
 from rekindle.knowledge.tools import price_tool, search_tool
-from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in
+from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in, embedder_named
 from rekindle.memory.growth.ability import growth_tool
 from rekindle.memory.growth.service import Growth
 from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
 from rekindle.memory.profile.recommendation import recommendation_tool
 from rekindle.memory.profile.service import Profile
-from rekindle.memory.recall.ability import PastAbility
+from rekindle.memory.recall.meaning import Meaning
 from rekindle.memory.recall.service import Recall
+from rekindle.memory.recollection.ability import PastAbility
 from rekindle.memory.recollection.service import Recollection
 from rekindle.memory.rolling.service import LONGEST, MOST, Rolling
 from rekindle.memory.service import Memory
@@ -177,7 +178,10 @@ def _assemble(
         later=jobs.summarise_later,
         written=jobs.read_summaries if settings.profile != "off" else None,
     )
-    recall = Recall(database, built_in(settings))
+    token_model = built_in(settings)
+    chosen = embedder if settings.embedding_model else None
+    recall_meaning = Meaning(token_model, chosen, lambda name: embedder_named(name, settings))
+    recall = Recall(database, token_model, recall_meaning)
     identity.revocations.tell(recall.shelf)
 
     def deriver(user_id: UUID, session_id: UUID) -> Deriver:
@@ -218,7 +222,7 @@ def _assemble(
     assistants.abilities.teach(recommendation_tool(profile, search_tool(knowledge)))
     growth = Growth(database, secret=secret)
     assistants.abilities.teach(growth_tool(growth))
-    assistants.abilities.teach(PastAbility(recall, memory, settings.identity_rule).recall_past)
+    assistants.abilities.teach(PastAbility(recollection).recall_past)
     jobs.register(
         memory,
         recall,

@@ -10,7 +10,8 @@ from rekindle.assistants.assistant import ABILITIES, Assistant, Errand, Found, S
 from rekindle.house import House
 from rekindle.http.sse import UiMessageStream
 from rekindle.identity.service import Caller
-from rekindle.memory.recall.ability import PastAbility
+from rekindle.memory.recollection.ability import PastAbility
+from rekindle.memory.recollection.service import Recollection
 from rekindle.sessions.service import Message
 from rekindle.testing import ModelServer, Refusal, Reply, ToolCall
 from tests.conftest import OpenHouse
@@ -108,7 +109,7 @@ async def test_what_a_failed_attempt_found_does_not_stay_with_the_next(
 
 @pytest.fixture
 async def remembering(open_a_house: OpenHouse) -> House:
-    house: House = await open_a_house(Assistant("desk"), jobs_in_server=False)
+    house: House = await open_a_house(Assistant("desk", recall="off"), jobs_in_server=False)
     return house
 
 
@@ -137,7 +138,8 @@ async def test_a_claim_opens_summaries_at_most(
     await house.conversation.end(caller, told.session_id)
     here = await house.sessions.start(caller)
     errand = Errand(Caller(caller.user_id, level), here.id, 1, "desk", lambda: asyncio.sleep(0, {}))
-    recalled = await PastAbility(house.recall, house.memory, rule).recall_past(errand, "number of the locker")
+    recollection = Recollection(house.database, house.recall, house.profile, rule=rule, seconds=20)
+    recalled = await PastAbility(recollection).recall_past(errand, "number of the locker")
     assert {source.kind for source in recalled.sources} == kinds
 
 

@@ -15,6 +15,7 @@ from rekindle.assistants.context import clipped, compose, fitting, recollection
 from rekindle.assistants.text import clean, folded, plain, tokens
 
 SESSION = UUID("01989cb0-3c57-7c6e-9c9b-6f0f2f5e2c11")
+SAID = UUID("01989cb0-3c57-7c6e-9c9b-6f0f2f5e2c13")
 OTHER = UUID("01989cb0-3c57-7c6e-9c9b-6f0f2f5e2c12")
 DAY = datetime(2025, 10, 28, 9, 30, tzinfo=UTC)
 LIFEGUARD = (
@@ -111,7 +112,7 @@ def test_records_beyond_their_share_are_left_out_oldest_first() -> None:
 
 
 def message(text: str, by: Literal["user", "assistant"] = "user", seq: int = 3, *, here: bool = False) -> Recalled:
-    return Recalled(OTHER, DAY - timedelta(days=60), text, "message", seq, by, nearest=True, here=here)
+    return Recalled(OTHER, DAY - timedelta(days=60), text, "message", seq, SAID, by, nearest=True, here=here)
 
 
 EVERYTHING = (
@@ -121,7 +122,7 @@ EVERYTHING = (
     Recalled(SESSION, DAY, "Prefers weekends.", "fact", 5, what="preference"),
     Recalled(None, DAY, "Is called Ann.", "fact"),
     Recalled(SESSION, DAY, "The user asked about pools.", "earlier", 40, here=True),
-    Recalled(SESSION, DAY, 'Did I say "blue"?', "message", 7, "user", nearest=True, here=True),
+    Recalled(SESSION, DAY, 'Did I say "blue"?', "message", 7, SAID, "user", nearest=True, here=True),
 )
 
 
@@ -186,6 +187,7 @@ def test_a_record_says_where_it_is_from_and_never_what_it_says() -> None:
             "kind": "message",
             "session_id": str(OTHER),
             "seq": 3,
+            "message_id": str(SAID),
             "role": "user",
             "date": "2025-08-29T09:30:00+00:00",
             "nearest": True,

@@ -209,7 +209,7 @@ async def test_instructions_in_the_past_are_quoted_and_not_followed() -> None:
 
 
 def recalled_message(text: str, by: Literal["user", "assistant"] = "user", *, here: bool = False) -> Recalled:
-    return Recalled(UUID(int=9), datetime(2025, 2, 3), text, "message", 5, by, nearest=True, here=here)  # noqa: DTZ001
+    return Recalled(UUID(int=9), datetime(2025, 2, 3), text, "message", 5, UUID(int=8), by, nearest=True, here=here)  # noqa: DTZ001
 
 
 async def test_a_recalled_message_is_quoted_with_its_date() -> None:

@@ -154,6 +154,7 @@ def found(pieces: Sequence[tuple[str, Source]], notes: Mapping[str, Any] | None 
         {"text": text, "title": source.title}
         | ({"url": source.url} if source.url else {})
         | ({"date": source.date.date().isoformat()} if source.date else {})
+        | ({"licence": source.licence} if source.licence else {})
         for text, source in pieces
     ]
     sources = tuple(dict.fromkeys(source for _, source in pieces))
@@ -182,6 +183,7 @@ class Recalled:
     """
     seq: int | None = None
     """The message's place in its session; of what was said earlier, up to which message."""
+    message_id: UUID | None = None
     by: Literal["user", "assistant"] | None = None
     """Whose message it is."""
     what: str = ""
@@ -198,6 +200,8 @@ class Recalled:
             source["session_id"] = str(self.session_id)
         if self.seq:
             source["seq"] = self.seq
+        if self.message_id:
+            source["message_id"] = str(self.message_id)
         if self.by:
             source["role"] = self.by
         if self.what:

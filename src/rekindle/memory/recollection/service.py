@@ -150,4 +150,6 @@ def _message(hit: Hit, shown: Shown, session_id: UUID) -> Recalled | None:
         at = max(0, text.find(core) - _PASSAGE_CHARS // 4) if shown is hit.message else 0
         text = f"{'…' * (at > 0)}{text[at : at + _PASSAGE_CHARS]}{'…' * (at + _PASSAGE_CHARS < len(text))}"
     here = shown.session_id == session_id
-    return Recalled(shown.session_id, shown.created_at, text, "message", shown.seq, shown.role, nearest=True, here=here)
+    return Recalled(
+        shown.session_id, shown.created_at, text, "message", shown.seq, shown.id, shown.role, nearest=True, here=here
+    )
