@@ -25,6 +25,7 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls
 from rekindle.assistants.past import Quote, Record, find, is_personal, key_stems, read_records
 from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
 from rekindle.assistants.toolfit import Call, Tool, fitting_calls
+from rekindle.assistants.voice import without_frames
 from rekindle.errors import ModelRefused
 from rekindle.memory.cues import Cue, cues
 from rekindle.memory.words import sentences
@@ -138,10 +139,17 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if part.outcome != "success":
         return Found(part.tool_name, ((text, ""),) if text.strip() else (), failed=True)
     pieces = _pieces(_parsed(text))
+    if Tool(part.tool_name, "", {}).of_the_past:
+        # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
+        return Found(part.tool_name, tuple(_best(message, [(_own(text), source) for text, source in pieces])))
     if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
         best = _best(message, pieces)
         return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))
     return Found(part.tool_name, tuple(pieces))
+
+
+def _own(text: str) -> str:
+    return "\n".join(line for line in without_frames(text).splitlines() if not line.startswith(("From the tool", "- ")))
 
 
 def _parsed(text: str) -> Any:

@@ -50,6 +50,7 @@ _PERSONAL = re.compile(
     r"\b(?:I|I['’]m|my|me|mine|we|our|us|ich|mein[ers]?|mir|je|mon|ma|mes|mi|mis|yo|io|mio|mia)\b|[我私]|\bI['’]",
     re.IGNORECASE,
 )
+_TELL_ME = re.compile(r"\b(?:tell|show|give|teach|find|get|explain(?: to)?) (?:me|us)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:january|february|march|april|may|june|july|august|"
     r"september|october|november|december|today|tomorrow|yesterday|week|month|year|morning|evening|weekend|summer|"
@@ -166,8 +167,8 @@ def is_telling(stems: Iterable[str]) -> bool:
 
 
 def is_personal(text: str) -> bool:
-    """Whether it speaks of the speaker."""
-    return _PERSONAL.search(text) is not None
+    """Whether it speaks of the speaker: "tell me about robots" does not."""
+    return _PERSONAL.search(_TELL_ME.sub(" ", text)) is not None
 
 
 def wants(question: str, sentence: str) -> bool:
