@@ -1,7 +1,8 @@
 """What a page of a long list costs: `uv run python -m bench.lists`. Prints a table.
 
-One user has 10,000 sessions, among those of others. A page is 10 sessions, last used first, asked of the house as
-the API asks it.
+One user has 10,000 sessions with their summaries, among those of others. A page is 10 sessions, last used first, asked
+of the house as the API asks it. The last line is of the question whether the list is still the same, which a page that
+is open asks.
 """
 
 import asyncio
@@ -39,15 +40,30 @@ async def fill_lists(house: House, user: UUID, count: int) -> None:
             """,
             {"user": user, "count": count},
         )
+        await connection.execute(
+            """
+            INSERT INTO session_summaries (session_id, user_id, summary, metadata, through_seq)
+            SELECT id, user_id, repeat('What was said, in a sentence. ', 20), '{}', 2 FROM sessions WHERE user_id = %s
+            """,
+            (user,),
+        )
 
 
 async def milliseconds(house: House, caller: Caller, before: tuple[datetime, UUID] | None) -> float:
     """How long one page takes."""
     began = time.perf_counter()
-    page = await house.sessions.recent(caller, before=before, limit=PAGE + 1)
+    page = await house.sessions.listing.of(caller, before=before, limit=PAGE + 1)
     took = (time.perf_counter() - began) * 1000
     assert len(page) >= PAGE
+    assert all(listed.summary_line for listed in page)
     return took
+
+
+async def milliseconds_to_tell(house: House, caller: Caller) -> float:
+    """How long it takes to tell whether the list is another."""
+    began = time.perf_counter()
+    await house.sessions.listing.version(caller)
+    return (time.perf_counter() - began) * 1000
 
 
 async def main() -> None:
@@ -65,6 +81,8 @@ async def main() -> None:
                 before = await position(house, caller, number)
                 times = [await milliseconds(house, caller, before) for _ in range(TIMES)]
                 table.add_row(label, f"{statistics.median(times):.2f}", f"{max(times):.2f}")
+            times = [await milliseconds_to_tell(house, caller) for _ in range(TIMES)]
+            table.add_row("is it the same?", f"{statistics.median(times):.2f}", f"{max(times):.2f}")
     Console(width=100).print(table)
 
 
