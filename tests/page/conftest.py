@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from scripts.browser import FLAGS, find_browser
 from scripts.page import BUILT, STAMP
 
@@ -17,6 +17,7 @@ from rekindle.testing import ModelServer
 from tests.conftest import Asking, RunningServer, Serve, asks, repeats
 
 WAIT_MS = 10_000
+expect.set_options(timeout=WAIT_MS)
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -65,7 +66,8 @@ class Person:
             token = server.token(email)
             # As the page keeps it once somebody has signed in.
             context.add_init_script(
-                "if (self === top && !localStorage.getItem('rekindle.keys')) localStorage.setItem('rekindle.keys', "
+                "if (self === top && origin !== 'null' && !localStorage.getItem('rekindle.keys')) "
+                "localStorage.setItem('rekindle.keys', "
                 f"JSON.stringify({{account: '{token}', visits: [], visitor: null}}))"
             )
         self.page = self.tab()

@@ -27,7 +27,7 @@ export function SessionList({ current }: { current: string | null }) {
       {byDate(sessions, (session) => session.last_seen_at).map(({ name, items }) => (
         <section key={name} aria-label={name} className="mt-3 first:mt-0">
           <h2 className="px-2.5 pb-1 font-medium text-muted text-xs">{name}</h2>
-          <ul className="grid gap-0.5">
+          <ul className="grid grid-cols-1 gap-0.5">
             {items.map((session) => (
               <Row key={session.id} session={session} current={session.id === current} onRename={setNaming} />
             ))}

@@ -62,7 +62,7 @@ export function ChatView({
   const send = useCallback(
     (text: string): boolean => {
       const now = chat.get();
-      if (now.phase !== "ready" || now.live || now.outgoing) return false;
+      if (now.phase === "failed" || now.live || now.outgoing) return false;
       chat.send(text, editing?.id ?? null);
       setEditing(null);
       return true;
@@ -105,13 +105,13 @@ export function ChatView({
   const liveIsLast = live !== null && last?.id === live.turn;
   const shown = useMemo(() => (liveIsLast ? messages.slice(0, -1) : messages), [liveIsLast, messages]);
   const liveRow = liveIsLast ? (last ?? null) : null;
-  const newest = live || outgoing ? 0 : (last?.seq ?? 0);
+  const newest = live || outgoing || ended ? 0 : (last?.seq ?? 0);
   const runs = live !== null || (outgoing !== null && !outgoing.problem);
 
   return (
     <div className="flex h-full min-h-0 flex-col" data-print="flow" data-phase={state.phase}>
       <Scroller chat={chat} growing={live?.text.length ?? -1} count={messages.length + (outgoing ? 1 : 0)} older={state.older}>
-        {!state.older && state.phase === "ready" && opening}
+        {state.phase === "ready" && messages.length === 0 && !outgoing && !live && opening}
         {state.phase === "loading" && messages.length === 0 && <Loading lines={3} />}
         {state.phase === "failed" && <Failure error={state.problem} onRetry={() => void chat.load()} />}
         <Exchanges messages={shown} newest={newest} actions={actions} />
@@ -132,7 +132,7 @@ export function ChatView({
             <WifiOff aria-hidden className="size-4" /> The connection is lost. Trying again; nothing is lost.
           </p>
         )}
-        {ended ?? (
+        {ended || (
           <Composer
             key={session}
             ref={composer}
@@ -278,7 +278,7 @@ function Scroller({
     <div className="relative min-h-0 flex-1" data-print="flow">
       {/* biome-ignore lint: what scrolls has to be reachable by keyboard */}
       <div ref={box} onScroll={onScroll} tabIndex={0} role="region" aria-label="Conversation" className="h-full overflow-y-auto" data-print="flow" data-scroller>
-        <div ref={inner} className="mx-auto grid w-full max-w-3xl gap-6 px-4 py-6 sm:px-8">
+        <div ref={inner} className="mx-auto grid w-full max-w-3xl grid-cols-1 gap-6 px-4 py-6 sm:px-8">
           {older && (
             <Button variant="quiet" size="sm" className="mx-auto" disabled={loading} onClick={() => void loadOlder()} data-print="hide">
               Earlier messages

@@ -34,7 +34,6 @@ export const Question = memo(function Question({
     <article aria-label="You" data-message={message.seq} id={`m${message.seq}`} tabIndex={-1} className={cn(row, "outline-none")}>
       <Bubble>{message.content}</Bubble>
       <div className="mt-0.5 flex items-center justify-end gap-0.5 text-muted" data-print="hide">
-        <Time at={message.created_at} />
         <Quiet>
           {newest && (
             <Button variant="quiet" size="icon-sm" aria-label="Edit and send again" title="Edit and send again" onClick={() => actions.edit(message)}>
@@ -43,6 +42,7 @@ export const Question = memo(function Question({
           )}
           <CopyButton name="Copy the question" text={() => message.content} />
         </Quiet>
+        <Time at={message.created_at} />
       </div>
     </article>
   );
@@ -113,7 +113,7 @@ export const Answer = memo(function Answer({
       data-status={live ? "running" : message?.status}
       id={seq ? `m${seq}` : undefined}
       tabIndex={-1}
-      className={cn(row, "grid gap-2 outline-none")}
+      className={cn(row, "grid grid-cols-1 gap-2 outline-none")}
     >
       {live && <Doing statuses={live.statuses} recalled={message?.context_used ?? []} waiting={live.text === ""} stopping={live.stopping} />}
       <div data-answer>{live ? <GrowingMarkdown text={live.text} /> : message?.content && <Markdown text={message.content} />}</div>
@@ -142,7 +142,8 @@ function Afterwards({ message, newest, actions }: { message: Message; newest: bo
     <>
       <Ending message={message} />
       <From message={message} />
-      <div className="-ms-2 flex items-center gap-0.5 text-muted" data-print="hide">
+      <div className="flex items-center gap-0.5 text-muted" data-print="hide">
+        <Time at={message.completed_at ?? message.created_at} />
         <Quiet always={newest}>
           {message.content && <CopyButton name="Copy the answer" text={() => message.content} />}
           {newest && message.status === "complete" && (
@@ -156,9 +157,6 @@ function Afterwards({ message, newest, actions }: { message: Message; newest: bo
             <RotateCcw /> Retry
           </Button>
         )}
-        <span className="ms-2">
-          <Time at={message.completed_at ?? message.created_at} />
-        </span>
       </div>
     </>
   );
@@ -269,7 +267,7 @@ function Quiet({ always, children }: { always?: boolean; children: ReactNode }) 
 
 function Time({ at }: { at: string }) {
   return (
-    <time dateTime={at} title={exactly(at)} className="px-1 text-xs">
+    <time dateTime={at} title={exactly(at)} className="pe-1.5 text-xs">
       {clock(at)}
     </time>
   );

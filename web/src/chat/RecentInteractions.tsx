@@ -41,7 +41,7 @@ export function RecentInteractions({
         {recent.isPending && <Loading className="px-2" lines={4} />}
         {recent.isError && <Failure error={recent.error} onRetry={() => void recent.refetch()} />}
         {recent.data?.items.length === 0 && <p className="px-2 text-muted text-sm">What you ask will be listed here, to ask it again.</p>}
-        <ul className="grid gap-0.5">
+        <ul className="grid grid-cols-1 gap-0.5">
           {recent.data?.items.map((interaction) => (
             <One key={interaction.id} interaction={interaction} onAsk={onAsk} />
           ))}

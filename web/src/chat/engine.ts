@@ -94,6 +94,7 @@ export class Chat {
   /** Load what there is and follow what goes on, until `close`. */
   open(): void {
     this.#closed = new AbortController();
+    this.#resend();
     void this.load();
     this.#poll = setInterval(() => this.#look(), POLL_MS);
     document.addEventListener("visibilitychange", this.#look);
@@ -122,7 +123,6 @@ export class Chat {
     try {
       await this.#refresh(PAGE);
       this.#set({ phase: "ready" });
-      this.#resend();
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#set({ phase: "failed", problem: Problem.caught(error) });
     }
