@@ -45,6 +45,12 @@ QUERIES: tuple[LiteralString, ...] = (
     "SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL;",
     "SELECT COUNT(*) FROM messages;",
     "SELECT COUNT(*) FROM session_summaries;",
+    "SELECT COUNT(*) FROM documents;",
+    "SELECT COUNT(*) FROM chunks WHERE embedding IS NOT NULL;",
+    "SELECT COUNT(*) FROM links;",
+    "SELECT COUNT(*) FROM courses;",
+    "SELECT COUNT(*) FROM price_individual;",
+    "SELECT COUNT(*) FROM price_group;",
     """
     SELECT * FROM conversations
     WHERE thread_id = 'user-abc123'
