@@ -314,6 +314,11 @@ class Jobs:
                 await manager.finish_job(job, Status.FAILED, delete_job=True)
         return count
 
+    async def counts(self) -> dict[str, int]:
+        """How many jobs wait (`todo`), run (`doing`) and failed for good (`failed`)."""
+        queues = list(await self._app.job_manager.list_queues_async(queue=QUEUE))
+        return {state: sum(int(queue.get(state) or 0) for queue in queues) for state in ("todo", "doing", "failed")}
+
     async def troubles(self) -> list[Trouble]:
         """Jobs that failed for good, then those that failed and will be tried again; the newest 100."""
         manager = self._app.job_manager

@@ -42,16 +42,25 @@ class JobOut(BaseModel):
 
 
 class JobList(BaseModel):
-    """The newest 100 jobs in trouble."""
+    """The newest 100 jobs in trouble, and how many jobs wait, run and failed for good in all."""
 
     items: list[JobOut]
     next: None = None
+    waiting: int
+    running: int
+    failed: int
 
 
 @router.get("/jobs")
 async def list_jobs(house: HouseDep, admin: AdminDep) -> JobList:
     """Jobs that failed."""
-    return JobList(items=[JobOut.of(job) for job in await house.jobs.troubles()])
+    counts = await house.jobs.counts()
+    return JobList(
+        items=[JobOut.of(job) for job in await house.jobs.troubles()],
+        waiting=counts["todo"],
+        running=counts["doing"],
+        failed=counts["failed"],
+    )
 
 
 @router.post("/jobs/{job_id}/retry")

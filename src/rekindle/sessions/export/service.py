@@ -63,6 +63,8 @@ class Exports:
         """
         if caller.session_id is not None or caller.level != "verified":
             raise Forbidden("Only who has proven who they are can bring sessions in.")
+        async with self._database.transaction(caller.user_id) as connection:
+            await store.find_profile(connection, caller.user_id)  # who is gone brings nothing in, not even nothing
         arriving = Arriving(most_bytes)
         new = known = 0
         things: list[ArrivingThing] = []
