@@ -267,7 +267,9 @@ class Talk:
             self.all_answered = False
         match reply.status:
             case "complete":
-                if reply.seq == 2 and (past := len(reply.context_used or [])) and self._console.is_terminal:
+                used = [source for source in reply.context_used or [] if source["kind"] in ("summary", "message")]
+                past = len({source["session_id"] for source in used} - {str(reply.session_id)})
+                if reply.seq == 2 and past and self._console.is_terminal:
                     self._note(f"With {past} past session{'s' * (past > 1)} in mind.")
             case "cancelled":
                 self._note("Stopped. What it had said is kept; /retry has it answered again.")

@@ -86,8 +86,8 @@ class Recollection:
         if allowed == "nothing" and before <= 1:
             return []
         filters = Filters(session_id=None if allowed != "nothing" else session_id, without=(session_id, before))
-        hits = await self._recall.search(Caller(caller.user_id, "verified"), message, filters, limit=limit)
-        hits = [hit for place, hit in enumerate(hits) if place < _MEANT or hit.snippet.highlights]
+        ranked = await self._recall.search(Caller(caller.user_id, "verified"), message, filters, limit=limit)
+        hits = [hit for place, hit in enumerate(ranked) if place < _MEANT or hit.snippet.highlights]
         said = [hit for hit in hits if allowed == "words" or hit.message.session_id == session_id]
         found = [record for hit in said for shown in _with_answer(hit) if (record := _message(hit, shown, session_id))]
         found = list({" ".join(record.text.split()).lower(): record for record in reversed(found)}.values())[::-1]
