@@ -14,5 +14,5 @@ def caller(asking_for_all: Asking) -> Caller:
     turn = http.post(f"/api/v1/sessions/{session}/turns", json={"message": "Hello."}).json()["id"]
     user = http.get("/api/v1/identity").json()["user_id"]
     capability = http.post("/api/v1/session/create").json()["session_id"]
-    ids = {"session_id": session, "turn_id": turn, "user_id": user}
+    ids = {"session_id": session, "turn_id": turn, "user_id": user, "thing_id": user}
     return Caller(http, ids, {**ids, "session_id": capability})

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
-from rekindle.http.caller import CallerDep, HouseDep, known_id
+from rekindle.http.caller import CallerDep, HouseDep
 from rekindle.http.shapes import Limit, Page
+from rekindle.ids import parse_uuid
 from rekindle.memory.profile.service import Kept, Thing, ThingNotFound
 
 router = APIRouter(prefix="/api/v1/me", tags=["memory"])
@@ -83,7 +84,7 @@ class MemorySettings(BaseModel):
 class MemorySettingsChange(BaseModel):
     """Whether to pause."""
 
-    paused: bool
+    paused: StrictBool
 
 
 class SummarySession(BaseModel):
@@ -133,6 +134,17 @@ class SummaryOut(BaseModel):
         )
 
 
+async def _thing_id(house: HouseDep, caller: CallerDep, thing_id: str) -> UUID:
+    """The id a path names; before its body is read, as `settings` is one that there is not."""
+    if (found := parse_uuid(thing_id)) is None:
+        await house.identity.user(caller.user_id)  # who is gone hears that first
+        raise ThingNotFound
+    return found
+
+
+ThingId = Annotated[UUID, Depends(_thing_id)]
+
+
 @router.get("/memory")
 async def list_memory(
     house: HouseDep,
@@ -162,15 +174,15 @@ async def change_memory_settings(house: HouseDep, caller: CallerDep, change: Mem
 
 
 @router.patch("/memory/{thing_id}")
-async def correct_memory(house: HouseDep, caller: CallerDep, thing_id: str, correction: Correction) -> ThingOut:
+async def correct_memory(house: HouseDep, caller: CallerDep, known: ThingId, correction: Correction) -> ThingOut:
     """Correct what is known: the caller's own words win over what is derived."""
-    return ThingOut.of(await house.profile.correct(caller, known_id(thing_id, ThingNotFound), correction.text))
+    return ThingOut.of(await house.profile.correct(caller, known, correction.text))
 
 
 @router.delete("/memory/{thing_id}", status_code=204)
-async def forget_memory(house: HouseDep, caller: CallerDep, thing_id: str) -> Response:
+async def forget_memory(house: HouseDep, caller: CallerDep, known: ThingId) -> Response:
     """Forget something: its text is gone, and the same is not derived again."""
-    await house.profile.forget(caller, known_id(thing_id, ThingNotFound))
+    await house.profile.forget(caller, known)
     return Response(status_code=204)
 
 
