@@ -199,8 +199,8 @@ async def test_a_packed_body_is_no_larger_than_the_limit_when_unpacked(site: Sit
 async def test_who_answers_in_drips_is_left(site: Site, allowed: Fetcher) -> None:
     async def drip(writer: asyncio.StreamWriter, _: str) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(1000):
-            writer.write(b"x")
+        for byte in b"x" * 1000:
+            writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(0.05)
 
