@@ -14,6 +14,7 @@ Gist = frozenset[str]
 LONGEST = 60
 RECURRING_SESSIONS = 3
 RECURRING_DAYS = 7
+ENOUGH_MESSAGES = 2
 MOST_SOURCES = 20
 MOST_SEQS = 10
 
@@ -75,13 +76,15 @@ def name_themes(marked: Iterable[Marked]) -> list[Named]:
 
 
 def find_themes(marked: Sequence[Marked], lines: Sequence[Line], most: int) -> list[Theme]:
-    """The themes of one person's sessions, those of most sessions first."""
+    """The themes of one person's sessions, those that most summaries name first. One comes up where a summary names
+    it, or two messages of a session say its words.
+    """
     started = {session.session_id: session.started_at for session in marked}
     of_topic: defaultdict[Gist, set[UUID]] = defaultdict(set)
     for session in marked:
         for topic in session.topics:
             of_topic[gist(topic)].add(session.session_id)
-    named = name_themes(marked)[: 3 * most]
+    named = name_themes(marked)[:most]
     wanted = {stem for theme in named for key in theme.keys for stem in key}
     using: defaultdict[str, set[int]] = defaultdict(set)
     for place, line in enumerate(lines):
@@ -91,9 +94,13 @@ def find_themes(marked: Sequence[Marked], lines: Sequence[Line], most: int) -> l
     for theme in named:
         places = sorted({p for key in theme.keys for p in set.intersection(*(using[stem] for stem in key))})
         said = [lines[place] for place in places if lines[place].session_id in started]
-        sessions = {s for key in theme.keys for s in of_topic[key]} | {line.session_id for line in said}
+        uses = Counter(line.session_id for line in said)
+        sessions = {s for key in theme.keys for s in of_topic[key]} | {
+            s for s, n in uses.items() if n >= ENOUGH_MESSAGES
+        }
+        said = [line for line in said if line.session_id in sessions]
         found.append(_theme(theme, {session: started[session] for session in sessions}, said))
-    return sorted(found, key=lambda theme: (-theme.sessions, -theme.messages))[:most]
+    return found
 
 
 def start_of(when: datetime, unit: Unit) -> date:

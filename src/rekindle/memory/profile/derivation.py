@@ -14,11 +14,14 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from rekindle.assistants.past import said_in
 from rekindle.assistants.text import folded
 from rekindle.errors import ModelError
+from rekindle.memory.cues import is_about_the_other, points_back
 from rekindle.memory.extract import shorten
 from rekindle.memory.profile.likeness import gist
 from rekindle.memory.profile.opposites import is_lasting
 from rekindle.memory.profile.store import Kept, Kind, Thing
 from rekindle.memory.reply import objects_in, repeats_itself, without_thoughts
+from rekindle.memory.wordlists import COMMON_WORDS
+from rekindle.memory.words import stem
 
 LONGEST = 200
 MOST = 20
@@ -37,6 +40,11 @@ _COMMAND = re.compile(
     r"tell|include|add|output)\b|"
     r"^(?:answer|reply|respond|act|pretend|behave|reveal|print|output|repeat)\b|<\|?\w|\]\(|https?://",
     re.IGNORECASE,
+)
+
+_COMMON = frozenset(map(stem, COMMON_WORDS))
+_FIRM = re.compile(
+    r"\b(?:prefer|allerg\w*|only|always|never|can['’]?t|cannot|don['’]?t|favou?rite)\b|\d", re.IGNORECASE
 )
 
 
@@ -78,9 +86,10 @@ class QuotedThings:
         preferences, open_questions = _listed(kept, "preferences"), _listed(kept, "open_questions")
         quotes = [text for by_user, text in said_in(kept.summary) if by_user]
         facts = [text for text in quotes if not text.endswith("?") and text not in preferences and is_lasting(text)]
+        lasting = [text for text in (*facts, *_listed(kept, "milestones")) if _says_something(text)]
         told: list[tuple[Kind, str]] = [
-            *(("preference", text) for text in preferences),
-            *(("fact", text) for text in (*facts, *_listed(kept, "milestones"))),
+            *(("preference", text) for text in preferences if _says_something(text)),
+            *(("fact", text) for text in lasting),
             *(("question", text) for text in open_questions),
             *(("interest", text) for text in _listed(kept, "topics")),
         ]
@@ -187,6 +196,13 @@ def _read(reply: str) -> _Reply:
             except ValidationError as error:
                 raise ModelError("The model's answer is not of the form that was asked for.") from error
     raise ModelError("The model's answer holds no JSON object of things.")
+
+
+def _says_something(text: str) -> bool:
+    """Whether a sentence says something by itself, weeks later: "I'd love to check them out" does not."""
+    if points_back(text) or is_about_the_other(text):
+        return False
+    return bool(gist(text) - _COMMON) or _FIRM.search(text) is not None
 
 
 def _listed(kept: Kept, name: str) -> list[str]:
