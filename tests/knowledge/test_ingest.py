@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from rekindle.errors import InvalidRequest, ModelUnreachable, NotFound
 from rekindle.house import House
+from rekindle.knowledge.apart import Reader
 from rekindle.knowledge.passages import LONGEST, cut
 from rekindle.knowledge.reading import Unreadable, read
 from rekindle.knowledge.search.service import Search
@@ -328,6 +329,22 @@ async def test_under_a_filter_no_near_row_is_lost(alone: House, tmp_path: Path, 
         assert len(await list_nearest(connection, asked, "wide", "few", 80, index=index)) == 5
         assert len(await list_nearest(connection, asked, "wide", None, 80, index=index)) == 80
     assert (await knowledge.search("bbbb", "few")).total == 5
+
+
+async def test_a_document_that_hangs_or_swells_its_reader_is_left_out_and_the_next_is_read() -> None:
+    page = b"<html><body><article>" + b"<p>word <b>bold</b> and more of it.</p>" * 50_000
+    async with Reader(seconds=1.5) as reader:
+        with pytest.raises(Unreadable, match=r"longer than 1\.5 s"):
+            await reader.read(page, "html", "long")
+    async with Reader() as reader:
+        assert (await reader.read(b"<title>Hut</title><p>It has a stove.</p>", "html", "x")).title == "Hut"
+        with pytest.raises(Unreadable):
+            await reader.read(a_pdf("x").replace(b"/Kids [3 0 R]", b"/Kids [2 0 R]"), "pdf", "round and round")
+        with pytest.raises(Unreadable):
+            await reader.read(b"%PDF-1.7\n" + b"<<" * 200_000, "pdf", "deep")
+        with pytest.raises(Unreadable):
+            await reader.read(b"\0" * 1000, "pdf", "zeros")
+        assert (await reader.read(a_pdf("Fine."), "pdf", "x")).sections[0].text == "Fine."
 
 
 def test_long_texts_are_cut_where_they_can_be_and_bounded_everywhere() -> None:

@@ -12,9 +12,10 @@ from uuid import UUID
 import httpx2
 
 from rekindle.errors import ConfigurationError, Unavailable
+from rekindle.knowledge.apart import Reader
 from rekindle.knowledge.fetch import LONGEST_URL, Fetched, Fetcher, FetchFailed, FetchRefused
 from rekindle.knowledge.ingest import Item, Outcome, digest_of
-from rekindle.knowledge.reading import MEDIA_TYPES, SUFFIXES, Kind, Read, Unreadable, read
+from rekindle.knowledge.reading import MEDIA_TYPES, SUFFIXES, Kind, Read, Unreadable
 from rekindle.knowledge.store import Known
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Page(Item):
         told += [part for link in self._read.links for part in (link.url, link.text)]
         return digest_of("\0".join(told).encode("utf-8", "replace"), self.kind)
 
-    def read(self) -> Read:
+    async def read(self) -> Read:
         """It as a document."""
         if self._read is None:
             raise Unreadable("The server says it has not changed, but it is not here.")
@@ -87,6 +88,7 @@ class Crawl:
     def __init__(
         self,
         fetcher: Fetcher,
+        reader: Reader,
         start: str,
         bounds: Bounds,
         known: Mapping[str, Known],
@@ -98,6 +100,7 @@ class Crawl:
         self.complete = False
         """Whether every page was asked for that can be reached: only then one that was not met is gone."""
         self._fetcher = fetcher
+        self._reader = reader
         self._bounds = bounds
         self._known = known
         self._links_of = links_of
@@ -208,7 +211,7 @@ class Crawl:
             self._outcome.others += 1
             return None
         name = httpx2.URL(url).path.rstrip("/").rpartition("/")[2] or httpx2.URL(url).host
-        document = await asyncio.to_thread(read, answer.body, kind, name, url, answer.charset)
+        document = await self._reader.read(answer.body, kind, name, url, answer.charset)
         rules = answer.headers.get("x-robots-tag", "").lower()
         if document.follow and "nofollow" not in rules and "none" not in rules:
             self._follow([link.url for link in document.links], depth)

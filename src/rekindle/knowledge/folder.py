@@ -9,8 +9,9 @@ from typing import Literal
 
 from rekindle.assistants.text import clean
 from rekindle.errors import NotFound
+from rekindle.knowledge.apart import Reader
 from rekindle.knowledge.ingest import Item, digest_of
-from rekindle.knowledge.reading import MAX_BYTES, SUFFIXES, Read, Unreadable, read
+from rekindle.knowledge.reading import MAX_BYTES, SUFFIXES, Read, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,18 @@ def list_files(location: Path) -> Listing:
     return Listing("folder", root.parent, tuple(found), others)
 
 
-async def items(listing: Listing) -> AsyncIterator[Item]:
+async def items(listing: Listing, reader: Reader) -> AsyncIterator[Item]:
     """The documents of a listing, one at a time."""
     for path in listing.files:
-        yield FileItem(path, path.relative_to(listing.root))
+        yield FileItem(path, path.relative_to(listing.root), reader)
 
 
 class FileItem(Item):
     """A file: its bytes are hashed first, and read as a document only where they have changed."""
 
-    def __init__(self, file: Path, path: Path) -> None:
+    def __init__(self, file: Path, path: Path, reader: Reader) -> None:
         self._file = file
+        self._reader = reader
         self.uri = clean(os.fsencode(file).decode(errors="replace"))
         self.path = clean(os.fsencode(path).decode(errors="replace"))
         self.url = None
@@ -85,6 +87,8 @@ class FileItem(Item):
         self.size = len(self._body)
         return digest_of(hashlib.sha256(self._body).digest(), self.kind)
 
-    def read(self) -> Read:
+    async def read(self) -> Read:
         """It as a document. Raises `Unreadable`."""
-        return read(self._body, self.kind, self._file.stem)
+        return await self._reader.read(
+            self._body, self.kind, clean(os.fsencode(self._file.stem).decode(errors="replace"))
+        )

@@ -43,7 +43,7 @@ class Item(ABC):
         """What tells this state of it from others. Raises `Unreadable`."""
 
     @abstractmethod
-    def read(self) -> Read:
+    async def read(self) -> Read:
         """It as a document. Raises `Unreadable`."""
 
 
@@ -124,7 +124,7 @@ class Run:
                 self.outcome.unchanged += 1
                 self._tell(self.outcome)
                 return
-            read = await asyncio.to_thread(item.read)
+            read = await item.read()
             passages = await asyncio.to_thread(cut, read)
             if not passages:
                 if before is not None:  # it has been emptied: what it said holds no more

@@ -14,6 +14,7 @@ from rekindle.assistants.assistant import Errand
 from rekindle.database import Database
 from rekindle.errors import InvalidRequest, NotFound, RekindleError
 from rekindle.knowledge import folder, store
+from rekindle.knowledge.apart import Reader
 from rekindle.knowledge.crawl import Bounds, Crawl
 from rekindle.knowledge.fetch import Fetcher
 from rekindle.knowledge.ingest import Outcome, Run, Tell, run_items
@@ -102,15 +103,17 @@ class Knowledge:
                         f"There is nothing to read in {location}; {len(run.known):,} documents of it stay. "
                         "`rekindle ingest --forget` forgets them."
                     )
-            return await self._finish(source_id, await run_items(run, folder.items(listing)))
+            async with Reader() as reader:
+                return await self._finish(source_id, await run_items(run, folder.items(listing, reader)))
 
     async def _ingest_site(self, start: str, assistant: str | None, bounds: Bounds, tell: Progress) -> Outcome:
         async with self._source(str(httpx2.URL(start)), assistant, "site", bounds.as_json()) as source_id:
             run = self._run(source_id, assistant, lambda outcome: tell(outcome, outcome.seen + crawl.waiting))
             await run.open()
-            crawl = Crawl(self._fetcher, start, bounds, dict(run.known), self._link_urls, run.outcome)
-            async for page in crawl.pages():
-                await run.take(page)
+            async with Reader() as reader:
+                crawl = Crawl(self._fetcher, reader, start, bounds, dict(run.known), self._link_urls, run.outcome)
+                async for page in crawl.pages():
+                    await run.take(page)
             remove = run.known.keys() - crawl.missed if crawl.complete else crawl.gone
             return await self._finish(source_id, await run.close(remove=set(remove)))
 
