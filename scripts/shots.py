@@ -1,25 +1,29 @@
 """Pictures of every view, light and dark, desktop and phone, of a real server with a real past: `make shots`."""
 
 import argparse
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2 as httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
 
 from rekindle.embedded import EmbeddedPostgres
+from rekindle.ids import uuid7
 from rekindle.testing import Asked, ModelServer, Reply
 from scripts.browser import FLAGS, find_browser
 
 FOLDER = Path(__file__).parent.parent / "shots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-SETTLE_MS = 700
+SETTLE_MS = 900
 
 
 @dataclass
@@ -68,11 +72,17 @@ VIEWS = (
     View("shortcuts", "/s/{piano}", lambda page: page.locator("body").press("?")),
     View("not-found", "/s/0199aaaa-0000-7000-8000-000000000000"),
     View("search", "/search?q=scales"),
+    View("search-empty", "/search"),
     View("memory", "/memory"),
+    View("memory-summaries", "/memory", _click("Summaries", "tab")),
     View("growth", "/growth"),
+    View("growth-theme", "/growth", lambda page: page.locator("[data-theme-row] button").first.click()),
     View("usage", "/usage"),
     View("admin", "/admin"),
     View("admin-review", "/admin/review"),
+    View("admin-session", "/admin/review?session={failed}"),
+    View("admin-people", "/admin/people"),
+    View("admin-prices", "/admin/prices"),
     View("admin-knowledge", "/admin/knowledge"),
     View("admin-jobs", "/admin/jobs"),
     View("admin-audit", "/admin/audit"),
@@ -129,9 +139,74 @@ def furnish(stage: Stage, model: ModelServer) -> None:
         "My left hand is always behind in fast scales. How should I practise?",
         "Yes please, make a plan for B major.",
     )
+    remember(stage)
     stage.sessions["empty"] = stage.http.post("/api/v1/sessions").json()["id"]
     model.script(Reply("The answer begins, and then", then="cut"))
     talk("failed", "An answer that broke", "What is the circle of fifths?")
+
+
+WEEKS = 26
+SAID = (
+    ("piano scales", "I practised piano scales again: my left hand is still behind.", "Which fingering for B major?"),
+    ("sourdough bread", "My sourdough bread did not rise over night.", "Is the kitchen too cold for it?"),
+    ("running", "I ran eight kilometres along the river.", "How do I get ready for a half marathon?"),
+)
+REACHED = {2: "I finished my first half marathon.", 9: "I played all piano scales at 120 beats a minute."}
+
+
+def remember(stage: Stage) -> None:
+    """Give the person half a year of shorter talks, as an export that is brought in, and what they used."""
+    sessions = []
+    now = datetime.now(UTC)
+    for week in range(WEEKS, 0, -1):
+        topic, told, asked = SAID[(week * 7) % 5 % 3]
+        began = now - timedelta(weeks=week, hours=week % 5)
+        texts = [told, "That is a start.", REACHED.get(week, asked), "Let us look at it step by step."]
+        sessions.append(
+            {
+                "id": str(uuid7(began)),
+                "assistant": "assistant",
+                "title": f"{topic.capitalize()}, week {WEEKS - week + 1}",
+                "started_at": began.isoformat(),
+                "last_seen_at": began.isoformat(),
+                "ended_at": began.isoformat(),
+                "summary": {
+                    "summary": f"The user told about {topic}: {told} They asked: {asked}",
+                    "through_seq": 4,
+                    "created_at": began.isoformat(),
+                    "metadata": {
+                        "topics": [topic],
+                        "open_questions": [] if week in REACHED else [asked],
+                        "milestones": [REACHED[week]] if week in REACHED else [],
+                        "preferences": ["I prefer to practise in the morning."] if week % 6 == 0 else [],
+                    },
+                },
+                "messages": [
+                    {
+                        "id": str(uuid4()),
+                        "seq": seq,
+                        "role": "user" if seq % 2 else "assistant",
+                        "content": text,
+                        "status": "complete",
+                        "created_at": (began + timedelta(minutes=seq)).isoformat(),
+                    }
+                    for seq, text in enumerate(texts, 1)
+                ],
+            }
+        )
+    export = json.dumps({"format": "rekindle", "version": 1, "sessions": sessions})
+    assert stage.http.post("/api/v1/me/import", content=export).json()["sessions"] == WEEKS
+    with stage.server.database() as database:
+        database.execute(
+            """
+            INSERT INTO usage_daily
+                (user_id, day, session_id, model, input_tokens, output_tokens, turns, failed, cost_micros)
+            SELECT s.user_id, (now() - make_interval(days => d))::date, s.id, 'openai:test', 900 + 431 * (d * 7 % 11),
+                300 + 97 * (d * 5 % 7), 2 + d * 3 % 5, (d % 9 = 4)::integer, 40 * (d * 7 % 11)
+            FROM generate_series(1, 29) d, LATERAL (
+                SELECT id, user_id FROM sessions WHERE last_seq = 4 ORDER BY id OFFSET d % 20 LIMIT 1 + d % 3) s
+            """
+        )
 
 
 @contextmanager
@@ -148,6 +223,8 @@ def staged() -> Iterator[Stage]:
                 REKINDLE_SECRET_KEY=SECRET,
                 REKINDLE_ADMIN_EMAILS=ADMIN,
                 REKINDLE_TITLES="phrases",
+                REKINDLE_PROFILE="phrases",
+                REKINDLE_USER_TOKENS_PER_DAY="20000",
             ),
         )
         stage = Stage(server)

@@ -82,7 +82,8 @@ function Shown({ grown }: { grown: Grown }) {
   return (
     <div className="grid grid-cols-1 gap-8">
       <p className="text-muted text-sm">
-        {grown.sessions} {grown.sessions === 1 ? "session" : "sessions"}, {grown.messages} messages{grown.complete ? "" : "; there is more than is read here, the newest counts"}.
+        {count(grown.sessions, "session")}, {count(grown.messages, "message")}
+        {grown.complete ? "" : "; there is more than is read here, the newest counts"}.
       </p>
       <Themes grown={grown} />
       <div className="grid grid-cols-1 gap-8 lg:grid-cols-2">
@@ -119,7 +120,7 @@ function Themes({ grown }: { grown: Grown }) {
               <ThemeRow key={theme.theme} theme={theme} counts={counted(theme)} most={most} weeks={weeks} />
             ))}
           </ul>
-          <div aria-hidden className="flex justify-between border-line border-t px-4 py-1.5 text-muted text-xs sm:ps-[calc(1rem+13rem)]">
+          <div aria-hidden className="flex justify-between border-line border-t px-4 py-1.5 text-muted text-xs sm:ps-[calc(1rem+15rem)]">
             <span>{periodName(all[0] ?? "", weeks)}</span>
             <span>{periodName(all.at(-1) ?? "", weeks)}</span>
           </div>
@@ -134,20 +135,19 @@ type Counts = ReturnType<typeof spread>;
 /** One theme: its name and its time; opened, the messages that it is in. */
 function ThemeRow({ theme, counts, most, weeks }: { theme: Theme; counts: Counts; most: number; weeks: boolean }) {
   const [open, setOpen] = useState(false);
-  const words = `${theme.sessions} ${theme.sessions === 1 ? "session" : "sessions"}, ${theme.messages} messages`;
+  const words = theme.messages ? `${count(theme.sessions, "session")}, ${count(theme.messages, "message")}` : count(theme.sessions, "session");
   return (
     <li className="border-line border-b last:border-b-0" data-theme-row={theme.theme}>
-      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="-outline-offset-2 grid w-full items-center gap-x-4 gap-y-1 px-4 py-2.5 text-start hover:bg-ink/4 sm:grid-cols-[12rem_1fr]">
+      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="-outline-offset-2 grid w-full items-center gap-x-4 gap-y-1 px-4 py-2.5 text-start hover:bg-ink/4 sm:grid-cols-[14rem_1fr]">
         <span className="flex min-w-0 items-center gap-2">
           <ChevronDown aria-hidden className={cn("size-4 shrink-0 text-muted transition-transform", open || "-rotate-90")} />
           <span className="min-w-0">
-            <span className="flex min-w-0 items-center gap-2">
-              <span className="truncate font-medium" dir="auto">
-                {theme.theme}
-              </span>
-              {theme.recurring && <Badge tone="accent">Recurring</Badge>}
+            <span className="block truncate font-medium" dir="auto">
+              {theme.theme}
             </span>
-            <span className="block text-muted text-xs">{words}</span>
+            <span className="flex flex-wrap items-center gap-x-2 text-muted text-xs">
+              {words} {theme.recurring && <Badge tone="accent">Recurring</Badge>}
+            </span>
           </span>
         </span>
         <Line counts={counts} most={most} weeks={weeks} name={theme.theme} />
@@ -177,26 +177,30 @@ function ThemeRow({ theme, counts, most, weeks }: { theme: Theme; counts: Counts
   );
 }
 
+function count(many: number, what: string): string {
+  return `${many.toLocaleString("en")} ${what}${many === 1 ? "" : "s"}`;
+}
+
 /** How much of a theme there was, over time: an area that is mirrored, so that little is seen too. */
 function Line({ counts, most, weeks, name }: { counts: Counts; most: number; weeks: boolean; name: string }) {
   const step = 10;
   const half = 20;
   const width = counts.length * step;
   const size = (value: number) => (value ? 3 + (half - 4) * Math.sqrt(value / most) : 0);
-  const busiest = counts.reduce((best, count) => (count.messages > best.messages ? count : best), counts[0] ?? { start: "", sessions: 0, messages: 0 });
+  const busiest = counts.reduce((best, one) => (one.messages > best.messages ? one : best), counts[0] ?? { start: "", sessions: 0, messages: 0 });
   return (
     <svg
       viewBox={`0 0 ${Math.max(width, step)} ${half * 2}`}
       preserveAspectRatio="none"
       className="h-10 w-full"
       role="img"
-      aria-label={`${name} over time, most in ${periodName(busiest.start, weeks)}: ${busiest.messages} messages`}
+      aria-label={`${name} over time, most in ${periodName(busiest.start, weeks)}: ${count(busiest.messages, "message")}`}
     >
       <line x1={0} x2={width} y1={half} y2={half} className="stroke-line" vectorEffect="non-scaling-stroke" />
-      {counts.map((count, place) =>
-        count.messages ? (
-          <rect key={count.start} x={place * step + 1} width={step - 2} y={half - size(count.messages)} height={2 * size(count.messages)} rx={1} className="fill-accent/80">
-            <title>{`${periodName(count.start, weeks)}: ${count.messages} messages in ${count.sessions} sessions`}</title>
+      {counts.map(({ start, messages, sessions }, place) =>
+        messages ? (
+          <rect key={start} x={place * step + 1} width={step - 2} y={half - size(messages)} height={2 * size(messages)} className="fill-accent/80">
+            <title>{`${periodName(start, weeks)}: ${count(messages, "message")} in ${count(sessions, "session")}`}</title>
           </rect>
         ) : null,
       )}
@@ -284,13 +288,14 @@ function Milestones({ found }: { found: Milestone[] }) {
       {found.length === 0 && <p className="text-muted">None yet. What you pass, finish and get is kept here.</p>}
       <ol className="grid grid-cols-1 gap-4 border-line border-s-2 ps-5">
         {found.map((one) => (
-          <li key={`${one.session_id} ${one.text}`} className="-start-5 relative before:-start-[1.69rem] before:absolute before:top-1.5 before:size-2.5 before:rounded-full before:bg-accent" >
-            <div className="ms-5">
-              <p dir="auto" className="[overflow-wrap:anywhere]">
-                {one.text}
-              </p>
-              <Origin one={one} />
-            </div>
+          <li
+            key={`${one.session_id} ${one.text}`}
+            className="before:-start-[1.625rem] relative before:absolute before:top-1.5 before:size-2.5 before:rounded-full before:bg-accent"
+          >
+            <p dir="auto" className="[overflow-wrap:anywhere]">
+              {one.text}
+            </p>
+            <Origin one={one} />
           </li>
         ))}
       </ol>

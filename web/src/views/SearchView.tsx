@@ -84,7 +84,7 @@ function Words({ asked, onAsk }: { asked: string; onAsk: (q: string, replace: bo
         dir="auto"
         autoComplete="off"
         onChange={(event) => setText(event.target.value)}
-        className="h-12! rounded-xl! ps-11! text-base"
+        className="h-12! rounded-xl! ps-11! text-base [&::-webkit-search-cancel-button]:hidden"
       />
     </form>
   );

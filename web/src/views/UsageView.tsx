@@ -159,15 +159,10 @@ function Quotas({ report: { quota } }: { report: Report }) {
             <span className="font-semibold text-xl">{say(allowance.left)}</span> <span className="text-muted text-sm">of {say(allowance.limit)}</span>
           </p>
         </div>
-        <meter
-          min={0}
-          max={1}
-          low={0.1}
-          optimum={1}
-          value={share}
-          aria-label={`${name}: ${say(allowance.left)} of ${say(allowance.limit)}`}
-          className="h-2.5 w-full"
-        />
+        <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden className="h-2 w-full rounded-full">
+          <rect width="100" height="1" className="fill-ink/8" />
+          <rect width={share * 100} height="1" className={share < 0.1 ? "fill-danger" : "fill-good"} />
+        </svg>
         <p className="text-muted text-xs">Opens again at {clock(quota.opens_at)}.</p>
       </Card>
     );

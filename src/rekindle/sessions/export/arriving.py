@@ -127,6 +127,8 @@ class ArrivingSession(BaseModel):
         }
         if renamed:
             session["thread"] = None
+        if self.title is not None and "titled_at" not in self.model_fields_set:
+            session["titled_at"] = now.isoformat()  # a file that knows nothing of naming: somebody gave this title
         messages = []
         for message in self.messages:
             row = message.model_dump(mode="json") | owner

@@ -84,7 +84,7 @@ export function Bars({
             <svg
               viewBox={`0 0 ${Math.max(1, bars.length) * 10} ${HEIGHT}`}
               preserveAspectRatio="none"
-              className="h-32 w-full overflow-visible"
+              className="h-32 min-w-0 flex-1"
               role="group"
               aria-label={title}
             >

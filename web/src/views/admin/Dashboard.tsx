@@ -42,7 +42,7 @@ export function Dashboard() {
             </Button>
           ))}
         </fieldset>
-        <div className="flex items-center gap-2 text-muted text-sm">
+        <div className="flex flex-wrap items-center gap-2 text-muted text-sm">
           <Input type="date" aria-label="From day" className="h-9! w-auto!" value={from} max={to} onChange={(event) => event.target.value && go({ from: event.target.value, to })} />
           to
           <Input type="date" aria-label="To day" className="h-9! w-auto!" value={to} min={from} onChange={(event) => event.target.value && go({ from, to: event.target.value })} />
@@ -86,7 +86,7 @@ function Shown({ board }: { board: Board }) {
         <Figure name="Not completed" opens={totals.failed?.filter} danger={(totals.failed?.value ?? 0) > 0} note={`of ${brief(totals.turns?.value ?? 0)} turns`}>
           {brief(totals.failed?.value ?? 0)}
         </Figure>
-        <Figure name="Half of answers within" opens={latency.p50?.filter} note={board.sampled ? "of the newest 200,000" : `of ${brief(board.replies)} answers`}>
+        <Figure name="Median answer" opens={latency.p50?.filter} note={board.sampled ? "of the newest 200,000" : `of ${brief(board.replies)} answers`}>
           {seconds(latency.p50?.value)}
         </Figure>
         <Figure name="90% within" opens={latency.p90?.filter} note={`99% within ${seconds(latency.p99?.value)}`}>

@@ -127,8 +127,8 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (next: Filter
   const known = tags.data?.items.map((tag) => tag.tag) ?? [];
   return (
     <div className="grid grid-cols-1 gap-3">
-      <div className="grid grid-cols-2 gap-3 md:grid-cols-4 lg:grid-cols-7">
-        <form onSubmit={submit} className="col-span-2">
+      <div className="grid grid-cols-2 gap-3 md:grid-cols-4 lg:grid-cols-[minmax(0,2fr)_9.75rem_9.75rem_minmax(0,1fr)_minmax(0,1fr)_minmax(0,1fr)]">
+        <form onSubmit={submit} className="col-span-2 lg:col-span-1">
           <Field label="Title, summary or person">
             {(props) => <Input {...props} type="search" value={text} maxLength={200} onChange={(event) => setText(event.target.value)} onBlur={() => text.trim() !== (filter.q ?? "") && onChange({ q: text.trim() })} />}
           </Field>
@@ -197,7 +197,12 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (next: Filter
 function Row({ session, current, onChoose }: { session: Reviewed; current: boolean; onChoose: () => void }) {
   const row = useRef<HTMLLIElement>(null);
   useEffect(() => {
-    if (current) row.current?.scrollIntoView({ block: "nearest" });
+    const list = row.current?.parentElement;
+    if (!current || !row.current || !list) return;
+    // Within the list only: the page itself stays where it is.
+    const top = row.current.offsetTop - list.offsetTop;
+    if (top < list.scrollTop) list.scrollTop = top;
+    else if (top + row.current.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + row.current.offsetHeight - list.clientHeight;
   }, [current]);
   return (
     <li ref={row} className="border-line border-b last:border-b-0">
