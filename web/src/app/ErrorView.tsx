@@ -9,8 +9,9 @@ export function ErrorView({ error }: ErrorComponentProps) {
   const router = useRouter();
   const stale = /import|module script|preload/i.test(words);
   return (
-    <main className="grid h-full place-items-center p-6">
+    <div className="grid h-full place-items-center p-6">
       <Empty
+        heading="h1"
         icon={<TriangleAlert />}
         title={stale ? "There is a newer version of this page" : "This view cannot be shown"}
         actions={
@@ -26,14 +27,15 @@ export function ErrorView({ error }: ErrorComponentProps) {
       >
         {stale ? "Nothing is lost: what you have written is kept." : words}
       </Empty>
-    </main>
+    </div>
   );
 }
 
 export function NotFoundView() {
   return (
-    <main className="grid h-full place-items-center p-6">
+    <div className="grid h-full place-items-center p-6">
       <Empty
+        heading="h1"
         icon={<Compass />}
         title="There is nothing here"
         actions={
@@ -44,6 +46,6 @@ export function NotFoundView() {
       >
         The address may be mistyped, or what was here is gone.
       </Empty>
-    </main>
+    </div>
   );
 }

@@ -76,7 +76,8 @@ function Person() {
       <Menu
         align="start"
         button={
-          <Button variant="ghost" className="h-auto! w-full justify-start! gap-2.5 px-2! py-1.5 text-start" aria-label={`You: ${name}`}>
+          <Button variant="ghost" className="h-auto! w-full justify-start! gap-2.5 px-2! py-1.5 text-start">
+            <span className="sr-only">You: </span>
             <span className="grid size-8 shrink-0 place-items-center rounded-full bg-accent-soft text-accent-ink">
               <UserRound />
             </span>

@@ -27,11 +27,24 @@ export function Spinner({ className }: { className?: string }) {
 }
 
 /** Nothing is here yet, and what would bring something here. */
-export function Empty({ icon, title, children, actions }: { icon?: ReactNode; title: string; children?: ReactNode; actions?: ReactNode }) {
+export function Empty({
+  icon,
+  title,
+  children,
+  actions,
+  heading: Heading = "h2",
+}: {
+  icon?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  actions?: ReactNode;
+  /** `h1` where it is all there is. */
+  heading?: "h1" | "h2";
+}) {
   return (
     <div className="grid justify-items-center gap-3 rounded-2xl border border-line border-dashed px-6 py-12 text-center">
       {icon && <div className="text-muted [&_svg]:size-8">{icon}</div>}
-      <h2 className="font-semibold">{title}</h2>
+      <Heading className="font-semibold">{title}</Heading>
       {children && <p className="max-w-md text-muted">{children}</p>}
       {actions && <div className="mt-1 flex flex-wrap justify-center gap-2">{actions}</div>}
     </div>
