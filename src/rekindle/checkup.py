@@ -80,6 +80,7 @@ async def examine(settings: Settings, environment: Mapping[str, str], *, ask: bo
                     yield finding
                 if embedder.state != "fail":  # without it no house opens
                     yield await _summaries(settings)
+                    yield _knowledge(connection, settings)
         except psycopg.Error as error:
             yield _unreachable(settings, error)
 
@@ -348,7 +349,23 @@ async def _summaries(settings: Settings) -> Finding:
     return Finding("Summaries", "ok", "none wait")
 
 
-def _row(connection: psycopg.Connection, query: Any) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
+def _knowledge(connection: psycopg.Connection, settings: Settings) -> Finding:
+    """What assistants may look up, and how much of it waits for the embedder that is set."""
+    embedder = build_embedder(settings)
+    passages, bare, documents = _row(
+        connection,
+        "SELECT count(*), count(*) FILTER (WHERE embedding_model IS DISTINCT FROM %s), "
+        "(SELECT count(*) FROM documents) FROM chunks",
+        embedder.name,
+    )
+    what = f"{documents:,} documents in {passages:,} passages" if documents else "no documents"
+    if bare and not isinstance(embedder, WordEmbedder):
+        advice = "A running server sees to it; until then words find them."
+        return Finding("Knowledge", "warn", f"{what}, of which {bare:,} wait for {embedder.name}", advice)
+    return Finding("Knowledge", "ok", what)
+
+
+def _row(connection: psycopg.Connection, query: Any, *values: Any) -> tuple[Any, ...]:
+    row = connection.execute(query, values).fetchone()
     assert row is not None
     return row
