@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from rekindle.assistants.folder import load_assistant
 from rekindle.embedded import EmbeddedPostgres
 from tests.acceptance.printed import ROOT, at, blocks, run_page
 from tests.conftest import Serve, clean_environment
@@ -73,10 +74,16 @@ def test_the_pages_assistant_answers_with_its_tool(serve: Serve, tmp_path: Path)
     page = HOWTO / "assistants.md"
     folder = tmp_path / "shop"
     folder.mkdir()
-    [definition] = blocks(page, "toml")
+    definition, servers = blocks(page, "toml")
     (folder / "assistant.toml").write_text(definition.replace("openai:gpt-4o-mini", "offline"))
-    [tools] = blocks(page, "python")
+    tools, found = blocks(page, "python")
     (folder / "tools.py").write_text(tools)
+    for name, toml, code in (("served", servers, tools), ("found", 'tools = ["opening_hours"]', found)):
+        other = tmp_path / name
+        other.mkdir()
+        (other / "assistant.toml").write_text(toml)
+        (other / "tools.py").write_text(code + ("" if name == "found" else '\n\n__all__ = ["chair_price"]\n'))
+        load_assistant(other)
 
     server = serve(str(folder))
     client = server.client("ada@example.com")
