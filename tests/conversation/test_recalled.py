@@ -239,6 +239,18 @@ async def test_a_session_that_is_deleted_is_recalled_no_more(house: House, calle
     assert "Biscuit" not in model.requests[-1].system
 
 
+async def test_who_has_paused_remembering_is_not_reminded(house: House, caller: Caller) -> None:
+    await tell(house, caller, DOG, summary=True)
+    await house.profile.pause(caller, paused=True)
+    session = await house.sessions.start(caller)
+    assert sources(await say(house, caller, session, "What is our dog called?")) == []
+    await house.profile.pause(caller, paused=False)
+    assert {kind for kind, *_ in sources(await say(house, caller, session, "What is our dog called then?"))} == {
+        "summary",
+        "message",
+    }
+
+
 async def test_what_a_proven_address_opens_comes_in_mid_session(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:

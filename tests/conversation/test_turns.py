@@ -366,8 +366,8 @@ async def test_a_message_that_cannot_be_kept_is_refused(
     assert await said(house, caller, session) == []
 
 
-@pytest.mark.parametrize(("recall_seconds", "more"), [(0, 0), (20, 2)])
-async def test_a_turn_takes_two_round_trips_however_long_the_session_and_recall_its_own_two(
+@pytest.mark.parametrize(("recall_seconds", "more"), [(0, 0), (20, 3)])
+async def test_a_turn_takes_two_round_trips_however_long_the_session_and_recall_its_own_three(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, recall_seconds: float, more: int
 ) -> None:
     house = await open_a_house(**asking(model, recall_seconds=recall_seconds), work=False)

@@ -81,8 +81,14 @@ class Recollection:
     async def near(
         self, caller: Caller, message: str, *, session_id: UUID, before: int, limit: int = HITS
     ) -> list[Recalled]:
-        """What was said near to a message, as far as it is open to the caller: elsewhere, or here before `before`."""
+        """What was said near to a message, as far as it is open to the caller: elsewhere, or here before `before`.
+
+        While the user has paused remembering, here alone.
+        """
         allowed = opens(caller, self._rule)
+        if allowed != "nothing":
+            async with self._database.transaction(caller.user_id) as connection:
+                allowed = "nothing" if await store.is_paused(connection, caller.user_id) else allowed
         if allowed == "nothing" and before <= 1:
             return []
         filters = Filters(session_id=None if allowed != "nothing" else session_id, without=(session_id, before))

@@ -7,6 +7,14 @@ from rekindle.assistants.assistant import Recalled
 from rekindle.database import Connection
 
 
+async def is_paused(connection: Connection, user_id: UUID) -> bool:
+    """Whether the user has paused remembering."""
+    cursor = await connection.execute(
+        "SELECT FROM memory_settings WHERE user_id = %s AND paused_since IS NOT NULL", (user_id,)
+    )
+    return await cursor.fetchone() is not None
+
+
 async def list_summaries_of(connection: Connection, session_ids: Sequence[UUID]) -> list[Recalled]:
     """The summaries of these sessions, in this order, dated as their sessions are."""
     cursor = await connection.execute(

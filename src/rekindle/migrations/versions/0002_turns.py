@@ -138,7 +138,8 @@ BEGIN
         DELETE FROM recall_blocks b WHERE b.session_id = p_session AND b.through_seq >= session.last_seq - 1;
     END IF;
 
-    IF p_recall > 0 THEN
+    IF p_recall > 0 AND NOT EXISTS (  -- who has paused remembering is not reminded either
+        SELECT FROM memory_settings p WHERE p.user_id = p_user AND p.paused_since IS NOT NULL) THEN
         IF previous.context_used IS NOT NULL THEN
             sources := kept_references(previous.context_used);
         ELSE  -- the first turn for which the past is open
