@@ -234,7 +234,7 @@ async def test_a_session_that_is_deleted_is_recalled_no_more(house: House, calle
     old = await tell(house, caller, DOG, summary=True)
     session = await house.sessions.start(caller)
     assert sources(await say(house, caller, session, "What is our dog called?"))
-    await house.sessions.delete(caller, old.id)
+    await house.conversation.delete(caller, old.id)
     assert sources(await say(house, caller, session, "Tell me again what our dog is called?")) == []
     assert "Biscuit" not in model.requests[-1].system
 
