@@ -124,6 +124,7 @@ async def open_house(
         house = _assemble(settings, database, cache, jobs, embedder, crew)
         stack.push_async_callback(house.assistants.close)
         stack.push_async_callback(house.limits.close)
+        stack.push_async_callback(house.recall.aclose)
         stack.push_async_callback(house.fetcher.aclose)
         if work and not jobs_only:
             await house.identity.open()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from rekindle.cli.console import console, plain_errors, read_settings
+from rekindle.cli.console import complaints, console, plain_errors, read_settings
 from rekindle.cli.screen import quiet_logs, shown
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:
-    from rekindle.memory.recall.service import Hit
+    from rekindle.memory.recall.service import Hit, Hits
 
 
 def search(
@@ -28,9 +28,11 @@ def search(
         _show(hit)
     if not hits:
         console.print("Nothing is found.")
+    if not hits.by_meaning:
+        complaints.print("Words alone were compared: `rekindle doctor` tells whether there is an embedder.")
 
 
-async def _search(settings: Settings, email: str, query: str, limit: int) -> "list[Hit]":
+async def _search(settings: Settings, email: str, query: str, limit: int) -> "Hits":
     from rekindle.errors import NotFound
     from rekindle.house import open_house  # the server's libraries load only for the commands that use them
     from rekindle.identity.service import Caller

@@ -72,6 +72,12 @@ class HitOut(BaseModel):
         )
 
 
+class SearchPage(Page[HitOut]):
+    """One page of hits; without `by_meaning`, words alone were compared: no embedder is there, or none answered."""
+
+    by_meaning: bool
+
+
 @router.get("")
 async def search(
     house: HouseDep,
@@ -85,10 +91,10 @@ async def search(
     until: Annotated[datetime | None, Query(description="Only what was said earlier than this.")] = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[Limit, Query()] = 10,
-) -> Page[HitOut]:
+) -> SearchPage:
     """The caller's messages that bear on a question, best first: by words, and by meaning where there is an embedder.
 
-    The best two hundred are ranked; what was said a moment ago is found by its words.
+    The best 128 are ranked; what was said a moment ago is found by its words.
     """
     filters = Filters(
         # A malformed id is the id of no session.
@@ -101,7 +107,8 @@ async def search(
     )
     after = _read_cursor(cursor) if cursor else None
     hits = await house.recall.search(caller, q, filters, after=after, limit=limit + 1)
-    return Page[HitOut].cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place))
+    page = Page[HitOut].cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place))
+    return SearchPage(items=page.items, next=page.next, by_meaning=hits.by_meaning)
 
 
 def _cursor(place: Place) -> str:

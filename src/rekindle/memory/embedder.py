@@ -194,3 +194,11 @@ def build_embedder(settings: Settings) -> Embedder:
     else:
         _embedding_model(name, settings)  # only pydantic-ai knows its providers
     return ModelEmbedder(name, settings)
+
+
+def embedder_named(name: str, settings: Settings) -> Embedder | None:
+    """The embedder of this name, such as one that was set before; None where there is none, as things are set now."""
+    try:
+        return build_embedder(settings.model_copy(update={"embedding_model": name}))
+    except ConfigurationError:
+        return None

@@ -44,7 +44,7 @@ class Asked:
 def read(text: str, speakers: Iterable[str], called: Mapping[str, str] | None = None) -> Asked:
     """A question among people of these names; `called`: what else they are called, in small letters, and who it is."""
     people = {part: speaker for speaker in sorted(set(speakers), reverse=True) for part in (speaker, *_parts(speaker))}
-    names = {name.casefold(): speaker for name, speaker in ((called or {}) | people).items() if len(name) > 2}
+    names = {name.casefold(): speaker for name, speaker in {**(called or {}), **people}.items() if len(name) > 2}
     said = words(text)
     named = {names[word] for word in said if word in names}
     stems = (stem(word) for word in said if word not in STOP_WORDS)

@@ -46,6 +46,8 @@ class Weights:
     tokens: float = 0.5
     tokens_as_asked: float = 0.4
     whole: float = 0.2
+    whole_alone: float = 1.0
+    """On top of it where there are no tokens to be compared."""
     words: float = 0.15
     session_words: float = 0.2
     context_words: float = 1.5
@@ -58,6 +60,8 @@ class Weights:
     tells_time: float = 1.0
     tells_number: float = 0.4
     speaker: float = 0.8
+    again: float = -0.15
+    """For each better line of the same session: what is asked for may have been said in several."""
 
 
 WEIGHTS = Weights()
@@ -111,17 +115,30 @@ def rank(
         score += w.speaker * np.where(past.speaker[lines] == past.speakers.index(asked.about), 1, -1)
     answers = _answers(past, lines)
     score += w.answers * answers
-    if questions is not None and len(lines):
+    if questions is None:
+        score += w.whole_alone * looked.whole
+    elif len(lines):
         near, as_asked = _near(questions, tokens)
         score += w.tokens * near + w.tokens_as_asked * as_asked
-        # A candidate's question is one too, or is not near at all.
-        everywhere = np.full(len(past), min(near.min(), 0.0), np.float32)
-        everywhere[lines] = near
+        # Candidates are a standard deviation nearer than lines are; a line that is none is taken to be as lines are.
+        everywhere = np.zeros(len(past), np.float32)
+        everywhere[lines] = near + 2
         score += w.answers_well * answers * everywhere[lines - 1]
         best = np.full(len(past.sessions), -np.inf, np.float32)
         np.maximum.at(best, past.session[lines], near)
         score += w.best_of_session * best[past.session[lines]]
-    return score
+    return score + w.again * _times_before(past.session[lines], score)
+
+
+def _times_before(sessions: Places, score: Scores) -> Scores:
+    """How many better lines are of the same session."""
+    order = np.lexsort((-score, sessions))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = sessions[order][1:] != sessions[order][:-1]
+    places = np.arange(len(order))
+    before = np.empty(len(order), np.float32)
+    before[order] = places - np.maximum.accumulate(np.where(new, places, 0))
+    return before
 
 
 def late_interaction(questions: Sequence[Vectors], lines: list[Bits]) -> list[Scores]:

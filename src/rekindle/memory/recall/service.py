@@ -2,33 +2,46 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from rekindle.database import Connection, Database
-from rekindle.errors import UserGone
+from rekindle.errors import ConfigurationError, ModelError, Unavailable, UserGone
 from rekindle.identity.service import Caller
-from rekindle.memory.minilm import Bits, MiniLM, Question
+from rekindle.memory.minilm import Bits, MiniLM, Question, Vectors
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
+from rekindle.memory.recall.meaning import Meaning
 from rekindle.memory.recall.past import Past, Slices, gather, joined, packed
 from rekindle.memory.recall.question import Asked, read
-from rekindle.memory.recall.ranking import look, rank
+from rekindle.memory.recall.ranking import Looked, look, rank
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import Snippet, snippet
 from rekindle.memory.recall.store import Shown
 from rekindle.sessions.service import Role
 
-__all__ = ["LONGEST_QUERY", "Filters", "Hit", "Place", "Recall", "Shown"]
+__all__ = ["LONGEST_QUERY", "Filters", "Hit", "Hits", "Place", "Recall", "SearchTooSlow", "Shown"]
+
+log = structlog.get_logger()
 
 LATE_LINES = 2_000
 """Newest lines not yet kept for search that a search reads itself, for their words."""
 LONGEST_QUERY = 1_000
+SECONDS = 10.0
+"""Longest time a search takes, unless its caller says less."""
+
+
+class SearchTooSlow(Unavailable):
+    """The search took too long. Try again, or search in one session."""
+
+    code = "search_too_slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,90 +83,127 @@ class Hit:
     after: Shown | None
 
 
+class Hits(list[Hit]):
+    """Hits, best first; `by_meaning` tells whether more than their words was compared."""
+
+    def __init__(self, hits: Iterable[Hit] = (), *, by_meaning: bool = False) -> None:
+        super().__init__(hits)
+        self.by_meaning = by_meaning
+
+
 class Recall:
     """Keeps what was said for search, and searches it; without a model by words alone."""
 
-    def __init__(self, database: Database, model: MiniLM | None) -> None:
+    def __init__(self, database: Database, model: MiniLM | None, meaning: Meaning | None = None) -> None:
+        """`model` compares token by token; `meaning` knows lines as wholes, by another model if one is set."""
         self._database = database
         self._model = model
+        self._meaning = meaning or Meaning(model, None)
         self.shelf = Shelf()
 
     @property
     def by_meaning(self) -> bool:
-        """Whether search knows more than words."""
-        return self._model is not None
+        """Whether search knows more than words, once it has kept them."""
+        return self._meaning.name is not None
 
-    async def unindexed(self, limit: int = 100) -> list[tuple[UUID, UUID]]:
-        """User and session ids of sessions with lines that search does not know yet, or knows by another model."""
+    async def aclose(self) -> None:
+        """Forget what was searched, and close connections of embedders that are no longer set."""
+        self.shelf.clear()
+        await self._meaning.aclose()
+
+    async def unindexed(self, limit: int = 100, *, whole: bool = True) -> list[tuple[UUID, UUID]]:
+        """User and session ids of sessions with lines that search does not know yet, or knows by another model.
+
+        Without `whole`, another model that knows them as wholes will do.
+        """
         async with self._database.system() as connection:
-            name = self._model.name if self._model else None
-            return await store.list_unindexed(connection, name, name, limit)
+            token_model = self._model.name if self._model else None
+            return await store.list_unindexed(connection, token_model, self._meaning.name if whole else None, limit)
 
     async def catch_up(self) -> int:
-        """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new."""
+        """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new.
+
+        Raises ModelError when the embedder that is set is away; new lines are kept without it then.
+        """
         total = 0
-        while waiting := await self.unindexed():
-            count = 0
+        away: ModelError | None = None
+        while waiting := await self.unindexed(whole=away is None):
+            count, was_there = 0, away is None
             for user_id, session_id in waiting:
                 try:
-                    count += await self.index(user_id, session_id)
+                    count += await self.index(user_id, session_id, whole=away is None)
                 except UserGone:
                     continue
-            if not count:  # what is left waits for something else, such as the end of a reply
-                break
+                except ModelError as error:
+                    away = error
+                    break
             total += count
+            if not count and was_there == (away is None):  # what is left waits for something, such as a reply's end
+                break
+        if away:
+            raise away
         return total
 
-    async def index(self, user_id: UUID, session_id: UUID) -> int:
-        """Keep a session's lines for search; how many were new. A session that is gone has none."""
+    async def index(self, user_id: UUID, session_id: UUID, *, whole: bool = True) -> int:
+        """Keep a session's lines for search; how many were new. A session that is gone has none.
+
+        Without `whole` an embedder that is set is not asked. Raises its ModelError.
+        """
         async with self._database.transaction(user_id) as connection:
             settled = await store.find_settled_seq(connection, session_id)
             kept = {block.number: block for block in await store.list_kept(connection, session_id)}
         count = 0
         for number in range(-(-settled // BLOCK)):
             first, last = number * BLOCK + 1, min((number + 1) * BLOCK, settled)
-            block = kept.get(number)
-            if block and block.through_seq >= last and (self._model is None or block.model == self._model.name):
+            if (block := kept.get(number)) and block.through_seq >= last and self._is_up_to_date(block, whole=whole):
                 continue
             async with self._database.transaction(user_id) as connection:
                 lines = await store.list_lines(connection, session_id, first, last)
             if len(lines) != last - first + 1:
                 break  # deleted meanwhile
-            packed = await asyncio.to_thread(pack, session_id, lines, self._model)
+            vectors = await self._meaning.of_lines([line.content for line in lines]) if whole else None
+            packed = await asyncio.to_thread(pack, session_id, lines, self._model, vectors)
             async with self._database.transaction(user_id) as connection:
                 await store.upsert_block(connection, user_id, packed)
             count += len(lines)
         return count
 
-    async def search(
-        self, caller: Caller, query: str, filters: Filters | None = None, *, after: Place | None = None, limit: int = 10
-    ) -> list[Hit]:
-        """The caller's messages that bear on a query, best first; of the best two hundred, those after `after`.
+    def _is_up_to_date(self, block: store.Kept, *, whole: bool) -> bool:
+        by_tokens = self._model is None or block.model == self._model.name
+        return by_tokens and (not whole or self._meaning.name is None or block.meaning == self._meaning.name)
 
-        A token that is good for one session finds what was said in that one.
+    async def search(
+        self,
+        caller: Caller,
+        query: str,
+        filters: Filters | None = None,
+        *,
+        after: Place | None = None,
+        limit: int = 10,
+        seconds: float = SECONDS,
+    ) -> Hits:
+        """The caller's messages that bear on a query, best first; of the best 128, those after `after`.
+
+        A token that is good for one session finds what was said in that one. Raises `SearchTooSlow`.
         """
-        filters = filters or Filters()
         query = query[:LONGEST_QUERY].encode(errors="replace").decode()  # a terminal may pass half characters
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._search(caller, query, filters or Filters(), after, limit)
+        except TimeoutError as error:
+            raise SearchTooSlow from error
+
+    async def _search(self, caller: Caller, query: str, filters: Filters, after: Place | None, limit: int) -> Hits:
         async with self._database.transaction(caller.user_id) as connection:
             past = await self._past(connection, caller)
-            limits = await _limits(connection, caller, filters)
-            search = await asyncio.to_thread(_Search, self._model, query, past, filters, limits)
-            tokens = await store.list_tokens(connection, search.wanted) if search.wanted else []
-            found = await asyncio.to_thread(search.ranked, tokens)
-            page = [place for place in found if after is None or place.order < after.order][:limit]
-            shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
-        messages = {(message.session_id, message.seq): message for message in shown}
-        return [
-            Hit(
-                place,
-                message,
-                snippet(message.content, search.asked.terms),
-                messages.get((place.session_id, place.seq - 1)),
-                messages.get((place.session_id, place.seq + 1)),
-            )
-            for place in page
-            if (message := messages.get((place.session_id, place.seq)))
-        ]
+            search = _Search(self._model, query, past, filters, await _limits(connection, caller, filters))
+            foreign = self._meaning.foreign(past.wholes)
+            if not foreign:
+                return await _found(connection, search, {}, after, limit)
+        # No connection is held while another server is asked.
+        vectors = await self._meaning.of_question(search.asked.first_person, foreign)
+        async with self._database.transaction(caller.user_id) as connection:
+            return await _found(connection, search, vectors, after, limit)
 
     async def _past(self, connection: Connection, caller: Caller) -> Past:
         """All that the caller may search, from memory where the database says that nothing has changed."""
@@ -179,21 +229,35 @@ class _Limits:
 
 
 class _Search:
-    """One search between its trips to the database: `wanted` is what of the candidates it needs to see."""
+    """One search between its trips to the database."""
 
     def __init__(self, model: MiniLM | None, query: str, past: Past, filters: Filters, limits: _Limits) -> None:
+        self._model = model
         self._past = past
-        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker), past.names)
+        self._filters = filters
+        self._limits = limits
         self._questions: tuple[Question, Question] | None = None
-        vectors = {}
+        self._looked: Looked
+        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker), past.names)
+        self.by_meaning = False
+
+    def looked(self, vectors: Mapping[str, Vectors]) -> Slices | None:
+        """Where the tokens are that it needs to see, if any. `vectors`: the question's, by models elsewhere."""
+        past, model = self._past, self._model
+        vectors = dict(vectors)
         if model and model.name in past.model:
-            first, as_asked = model.questions([self.asked.first_person, query])
-            self._questions = first, as_asked
-            vectors[model.name] = first.whole
-        self._looked = look(past, self.asked, vectors, _allowed(past, filters, limits))
-        self.wanted: Slices | None = None
-        if model and self._questions and len(self._looked.lines):
-            self.wanted = past.token_slices(self._looked.lines, model.name)
+            try:
+                first, as_asked = model.questions([self.asked.first_person, self.asked.text])
+            except ConfigurationError:  # its weights have been broken or taken away: words are left
+                log.exception("search.model_unusable", model=model.name)
+            else:
+                self._questions = first, as_asked
+                vectors[model.name] = first.whole
+        self.by_meaning = not past.wholes.keys().isdisjoint(vectors)
+        self._looked = look(past, self.asked, vectors, _allowed(past, self._filters, self._limits))
+        if not model or not self._questions or not len(self._looked.lines):
+            return None
+        return past.token_slices(self._looked.lines, model.name)
 
     def ranked(self, tokens: list[Bits]) -> list[Place]:
         """The candidates, best first."""
@@ -202,6 +266,31 @@ class _Search:
         seqs = self._past.seqs(lines).tolist()
         places = list(zip(scores, self._past.session_bytes(lines), seqs, strict=True))
         return [Place(score, UUID(bytes=session), seq) for score, session, seq in sorted(places, reverse=True)]
+
+
+async def _found(
+    connection: Connection, search: _Search, vectors: Mapping[str, Vectors], after: Place | None, limit: int
+) -> Hits:
+    slices = await asyncio.to_thread(search.looked, vectors)
+    tokens = await store.list_tokens(connection, slices) if slices else []
+    places = await asyncio.to_thread(search.ranked, tokens)
+    page = [place for place in places if after is None or place.order < after.order][:limit]
+    shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
+    messages = {(message.session_id, message.seq): message for message in shown}
+    return Hits(
+        (
+            Hit(
+                place,
+                message,
+                snippet(message.content, search.asked.terms),
+                messages.get((place.session_id, place.seq - 1)),
+                messages.get((place.session_id, place.seq + 1)),
+            )
+            for place in page
+            if (message := messages.get((place.session_id, place.seq)))
+        ),
+        by_meaning=search.by_meaning,
+    )
 
 
 async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:
