@@ -82,10 +82,15 @@ async def list_versions(connection: Connection, user_ids: Sequence[UUID]) -> dic
     """For each of these users a text that is another whenever their list of sessions is."""
     cursor = await connection.execute(
         """
-        SELECT w.id, count(s.id) || '-' || coalesce(bit_xor(hashtextextended(concat_ws(
-            '|', s.id, s.last_seq, s.last_seen_at, s.ended_at, s.title, y.updated_at), 0)), 0)::text AS version
-        FROM unnest(%s::uuid[]) AS w (id) LEFT JOIN sessions s ON s.user_id = w.id
-        LEFT JOIN session_summaries y ON y.session_id = s.id GROUP BY w.id
+        SELECT w.id, concat_ws('-',
+            -- Records are hashed as they are, and not joined: that takes a fifth of the time that texts of a join took.
+            (SELECT concat_ws('-', count(*), bit_xor(hash_record_extended(
+                ROW(s.id, s.last_seq, s.last_seen_at, s.ended_at, s.title), 0)))
+             FROM sessions s WHERE s.user_id = w.id),
+            (SELECT bit_xor(hash_record_extended(ROW(y.session_id, y.updated_at), 0))
+             FROM session_summaries y WHERE y.user_id = w.id)
+        ) AS version
+        FROM unnest(%s::uuid[]) AS w (id)
         """,
         (list(user_ids),),
     )
