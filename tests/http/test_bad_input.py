@@ -29,8 +29,9 @@ def _nothing_is_stored(asking: Asking, caller: Caller) -> Iterator[None]:
 def rows(asking: Asking) -> list[tuple[int, ...]]:
     with asking.server.database() as database:
         return database.execute(
-            "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM sessions), (SELECT count(*) FROM messages), "
-            "(SELECT count(*) FROM sessions WHERE ended_at IS NULL), (SELECT sum(last_seq) FROM sessions)"
+            "SELECT (SELECT count(*) FROM users), count(*), (SELECT count(*) FROM messages), "
+            "count(*) FILTER (WHERE ended_at IS NULL), sum(last_seq) "
+            "FROM sessions WHERE id NOT IN (SELECT session_id FROM hidden_sessions)"
         ).fetchall()
 
 
@@ -170,7 +171,11 @@ def test_what_is_no_address_is_refused(caller: Caller, email: str) -> None:
 @pytest.mark.parametrize("operation", [o for o in EVERY if o.parameters("query")], ids=str)
 def test_a_query_that_makes_no_sense_is_refused(caller: Caller, operation: Operation) -> None:
     for parameter in operation.parameters("query"):
-        allowed = jsonschema_rs.validator_for({**parameter["schema"], "components": API["components"]})
+        schema = parameter["schema"]
+        one = next(
+            (each["items"] for each in [schema, *schema.get("anyOf", [])] if each.get("type") == "array"), schema
+        )
+        allowed = jsonschema_rs.validator_for({**one, "components": API["components"]})
         numeric = "integer" in str(parameter["schema"])
         values: list[tuple[str, Any]] = [
             (text, text) for text in ("nonsense", "1.5", "0x10", "NaN", "１e3", "x" * 5_000)

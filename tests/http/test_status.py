@@ -5,6 +5,7 @@ import re
 import httpx2 as httpx
 import pytest
 
+from rekindle.http.page import PLAIN
 from rekindle.testing import Refusal
 from tests.conftest import Asking, RunningServer
 
@@ -17,7 +18,7 @@ def http(server: RunningServer) -> httpx.Client:
 def test_all_links_of_the_page_work(http: httpx.Client) -> None:
     page = http.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    links = re.findall(r'href="([^"]+)"', page.text)
+    links = re.findall(r'href="([^"]+)"', page.text + PLAIN)
     assert {"/docs", "/openapi.json", "/ready", "/metrics"} <= set(links)
     for link in links:
         assert http.get(link).status_code == 200, link

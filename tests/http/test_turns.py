@@ -216,9 +216,7 @@ def test_a_reader_of_an_attempt_that_is_gone_is_told_to_begin_anew(
     assert message.text == "Second try"
 
 
-def test_a_stream_whose_session_is_deleted_ends_with_an_error(
-    asking: Asking, user: httpx.Client, session: str, turns: str
-) -> None:
+def test_a_stream_whose_session_is_deleted_ends(asking: Asking, user: httpx.Client, session: str, turns: str) -> None:
     asking.model.script(Reply("I had begun", then="silence"))
 
     def deleting(answer: httpx.Response) -> Iterator[bytes]:
@@ -229,7 +227,7 @@ def test_a_stream_whose_session_is_deleted_ends_with_an_error(
 
     with user.stream("POST", turns, json={"message": "Go."}, headers=STREAM) as answer:
         message = read(deleting(answer))
-    assert (message.text, message.ending["type"]) == ("I had begun", "error")
+    assert (message.text, message.ending["type"]) == ("I had begun", "abort")
 
 
 def test_the_same_key_gives_the_same_turn_and_one_call_of_the_model(
