@@ -137,16 +137,18 @@ async def test_a_second_crawl_writes_what_changed_and_forgets_what_is_gone(
 async def test_a_page_that_does_not_come_is_kept_and_one_that_is_gone_is_not(
     knowledge: Knowledge, site: Site, name: str
 ) -> None:
-    site.page("/", "Welcome.", "/a", "/b")
     site.page("/a", "Page a of the site.")
     site.page("/b", "Page b of the site.")
+    site.page("/c?print=1", "Page c of the site.", head="<link rel='canonical' href='/c'>")
+    site.page("/", "Welcome.", "/a", "/b", "/c?print=1")
     await knowledge.ingest(f"{site.url}/", name, bounds=QUICK)
     site.says("/a", "500 Internal Server Error")
+    site.says("/c?print=1", "503 Service Unavailable")
     site.says("/b", "410 Gone")
     outcome = await knowledge.ingest(f"{site.url}/", name, bounds=QUICK)
     assert outcome.removed == 1
-    assert outcome.left_out == [(f"{site.url}/a", "It answers 500.")]
-    assert await titles(knowledge, name) == {"home", "a"}
+    assert outcome.left_out == [(f"{site.url}/a", "It answers 500."), (f"{site.url}/c?print=1", "It answers 503.")]
+    assert await titles(knowledge, name) == {"home", "a", "c?print=1"}
 
 
 async def test_a_crawl_has_bounds_and_forgets_nothing_it_did_not_get_to(

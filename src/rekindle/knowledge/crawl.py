@@ -113,6 +113,13 @@ class Crawl:
         self._bytes = 0
         self._asked = 0
 
+    def lost(self) -> set[str]:
+        """Which of the documents known before are no more."""
+        places = {uri: {uri, str(known.metadata.get("at", uri))} for uri, known in self._known.items()}
+        if self.complete:
+            return {uri for uri, at in places.items() if not at & self.missed}
+        return {uri for uri, at in places.items() if at <= self.gone}
+
     @property
     def waiting(self) -> int:
         """How many pages are still to be asked for."""
@@ -224,6 +231,8 @@ class Crawl:
         }
         stated = _plain(document.url) if document.url else url
         uri = stated if _origin(stated) == self._origin else url
+        if uri != url:
+            metadata["at"] = url
         return Page(uri, kind, document, len(answer.body), metadata)
 
     async def _moved(self, answer: Fetched, url: str, depth: int) -> None:

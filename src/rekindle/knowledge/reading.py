@@ -113,6 +113,7 @@ def read(body: bytes, kind: Kind, name: str, base: str | None = None, charset: s
 def read_markdown(text: str, name: str, base: str | None = None) -> Read:
     """Markdown, whose front matter may give `title` and `url`."""
     facts, text = _front(text)
+    url = facts.get("url") if is_web(facts.get("url", "")) else None
     sections = tuple(_sections(text[:MAX_CHARS]))
     first = next((s.heading for s in sections if s.heading), "")
     title = facts.get("title") or first.partition(" > ")[0] or name
@@ -120,8 +121,8 @@ def read_markdown(text: str, name: str, base: str | None = None) -> Read:
         "markdown",
         folded(title, 300),
         tuple(_without(title, section) for section in sections if section.text),
-        _unique(_markdown_links(text[:MAX_CHARS], base)),
-        url=facts.get("url") if is_web(facts.get("url", "")) else None,
+        _unique(_markdown_links(text[:MAX_CHARS], base or url)),
+        url=url,
     )
 
 

@@ -114,8 +114,7 @@ class Knowledge:
                 crawl = Crawl(self._fetcher, reader, start, bounds, dict(run.known), self._link_urls, run.outcome)
                 async for page in crawl.pages():
                     await run.take(page)
-            remove = run.known.keys() - crawl.missed if crawl.complete else crawl.gone
-            return await self._finish(source_id, await run.close(remove=set(remove)))
+            return await self._finish(source_id, await run.close(remove=crawl.lost()))
 
     @asynccontextmanager
     async def _source(
