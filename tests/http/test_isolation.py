@@ -18,6 +18,7 @@ from tests.conftest import SECRET, Asking
 from tests.http.routes import ADMIN, BODIES, EVERY, LOGOUT, QUERIES, Operation
 
 OPEN = {
+    "GET /api/v1/assistants",
     "GET /health",
     "GET /ready",
     "GET /metrics",

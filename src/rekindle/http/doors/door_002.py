@@ -83,12 +83,14 @@ class Chat(BaseModel):
 
 
 class ChatReply(BaseModel):
-    """The answer, and the interaction that was kept of it."""
+    """The answer, and the interaction that was kept of it; `sources`: where its tools found what they did."""
 
     response: str
     session_id: UUID
     interaction_id: UUID
     context_used: list[dict[str, Any]]
+    tools_used: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
     created_at: datetime
     persisted: bool
 
@@ -161,6 +163,8 @@ async def send(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatReply:
         session_id=reply.session_id,
         interaction_id=reply.id,
         context_used=reply.context_used or [],
+        tools_used=reply.tools_used or [],
+        sources=(reply.metadata or {}).get("sources", []),
         created_at=reply.completed_at or reply.created_at,
         persisted=reply.persisted,
     )
