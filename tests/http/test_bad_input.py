@@ -177,9 +177,8 @@ def test_a_query_that_makes_no_sense_is_refused(caller: Caller, operation: Opera
         )
         allowed = jsonschema_rs.validator_for({**one, "components": API["components"]})
         numeric = "integer" in str(parameter["schema"])
-        values: list[tuple[str, Any]] = [
-            (text, text) for text in ("nonsense", "1.5", "0x10", "NaN", "１e3", "x" * 5_000)
-        ]
+        values: list[tuple[str, Any]] = [(text, text) for text in ("nonsense", "0x10", "NaN", "１e3", "x" * 5_000)]
+        values += [("1.5", 1.5 if "'number'" in str(schema) else "1.5")]
         values += [(str(number), number) for number in (0, -1, 501, 10**30, -(10**30))] if numeric else []
         for text, value in values:
             if not allowed.is_valid(value):
