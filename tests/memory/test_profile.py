@@ -13,7 +13,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.profile.derivation import is_command
 from rekindle.memory.profile.likeness import Bars
-from rekindle.memory.profile.opposites import contradict
+from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.service import Thing, ThingNotFound
 from rekindle.testing import ModelServer, Reply
 from tests.conftest import OpenHouse
@@ -173,6 +173,16 @@ async def test_while_paused_nothing_is_derived_or_recalled_and_what_was_said_sta
     assert "I own a boat." in known
     assert "I love green tea." in known
     assert not any("budget" in (text or "") for text in known)
+
+
+async def test_what_a_user_strikes_from_a_summary_is_known_no_longer(house: House, caller: Caller) -> None:
+    session_id = await learn(house, caller, "I love green tea.", "I own a boat.")
+    assert "I love green tea." in await texts(house, caller)
+    await house.memory.correct(
+        caller, session_id, text='The user said: "I own a boat."', preferences=[], topics=["boat"]
+    )
+    await house.profile.derive(caller.user_id, session_id)
+    assert set(await texts(house, caller)) == {"I own a boat.", "boat"}
 
 
 async def test_known_things_go_with_the_session_they_are_from(house: House, caller: Caller) -> None:
@@ -342,7 +352,7 @@ async def test_an_answer_that_is_not_what_was_asked_for_is_refused_and_the_summa
 )
 def test_what_cannot_both_hold_is_a_contradiction(newer: str, older: str) -> None:
     spelled = older.replace("favorite color", "favourite colour")
-    assert contradict(newer, spelled)
+    assert Claim.of(newer).contradicts(Claim.of(spelled))
 
 
 @pytest.mark.parametrize(
@@ -357,7 +367,7 @@ def test_what_cannot_both_hold_is_a_contradiction(newer: str, older: str) -> Non
     ],
 )
 def test_what_can_both_hold_is_none(newer: str, older: str) -> None:
-    assert not contradict(newer, older)
+    assert not Claim.of(newer).contradicts(Claim.of(older))
 
 
 def test_a_fingerprint_knows_the_same_thing_again_and_holds_no_word_of_it() -> None:

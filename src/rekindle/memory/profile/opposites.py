@@ -4,6 +4,7 @@ Patterns, not understanding: what has one value at a time (a home, a name, a fav
 """
 
 import re
+from dataclasses import dataclass
 
 from rekindle.memory.profile.likeness import gist, shared
 from rekindle.memory.words import stem
@@ -45,24 +46,36 @@ _TASTE = frozenset(
 )
 
 
-def contradict(newer: str, older: str) -> bool:
-    """Whether both cannot hold at once, as far as their words tell."""
-    if _PAST.search(newer) or _PAST.search(older):
-        return False
-    values, before = _values(newer), _values(older)
-    for slot in values.keys() & before.keys():
-        new, old = values[slot], before[slot]
-        if new and old and not (new <= old or old <= new) and shared(new, old) < 0.5:
-            return True
-    if is_negative(newer) == is_negative(older):
-        return False
-    new, old = gist(newer) - _TASTE, gist(older) - _TASTE
-    return bool(new and old) and (new <= old or old <= new or shared(new, old) >= 0.6)
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a line claims: its gist, without words of taste too; what it says of what has one value at a time."""
 
-
-def is_negative(text: str) -> bool:
+    gist: frozenset[str]
+    subject: frozenset[str]
+    values: dict[str, frozenset[str]]
+    negative: bool
     """Whether it says that something is not so."""
-    return _NO.search(text) is not None
+    past: bool
+
+    @classmethod
+    def of(cls, text: str) -> "Claim":
+        """What this line claims."""
+        stems = gist(text)
+        past = _PAST.search(text) is not None
+        return cls(stems, stems - _TASTE, {} if past else _values(text), _NO.search(text) is not None, past)
+
+    def contradicts(self, other: "Claim") -> bool:
+        """Whether both cannot hold at once, as far as their words tell."""
+        if self.past or other.past:
+            return False
+        for slot in self.values.keys() & other.values.keys():
+            new, old = self.values[slot], other.values[slot]
+            if new and old and not (new <= old or old <= new) and shared(new, old) < 0.5:
+                return True
+        new, old = self.subject, other.subject
+        if self.negative == other.negative or not (new and old):
+            return False
+        return new <= old or old <= new or shared(new, old) >= 0.6
 
 
 def is_lasting(text: str) -> bool:

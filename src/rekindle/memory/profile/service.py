@@ -26,6 +26,7 @@ log = structlog.get_logger()
 MOST_THINGS = 1_000
 """Derived things kept of one user: beyond that, those that hold no more go, then those not said for longest."""
 COMPARED = 3_000
+SHOWN_TO_DERIVER = 300
 READ_MESSAGES = 400
 """The newest messages of a session in which what its summary tells is looked up."""
 
@@ -162,7 +163,7 @@ class Profile:
                 return 0
             if await store.is_derived(connection, session_id, kept.updated_at):
                 return 0
-            known = await store.list_all_things(connection, user_id, COMPARED)
+            known = await store.list_in_effect(connection, user_id, SHOWN_TO_DERIVER)
         messages = await self._sessions.messages.of(Caller(user_id, "verified"), session_id, limit=READ_MESSAGES)
         if not messages:
             return 0

@@ -8,7 +8,7 @@ from uuid import UUID
 from rekindle.ids import uuid7
 from rekindle.memory.profile.derivation import Derived, Told
 from rekindle.memory.profile.likeness import Bars, are_alike, gist, nearest
-from rekindle.memory.profile.opposites import contradict, is_negative
+from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.store import Kind, Thing
 from rekindle.sessions.service import Message
 
@@ -51,7 +51,7 @@ class Settling:
 
     def __init__(self, known: Sequence[Thing], bars: Bars) -> None:
         self._things = {thing.id: thing for thing in known}
-        self._gists = {thing.id: gist(thing.text) for thing in known if thing.text}
+        self._claims = {thing.id: Claim.of(thing.text) for thing in known if thing.text}
         self._barred = [digests for thing in known for digests in thing.barred]
         self._bars = bars
         self._new: dict[UUID, Thing] = {}
@@ -77,13 +77,13 @@ class Settling:
                 self._change(replace(thing, state="answered", valid_to=talk.locate(thing.text or "").at))
 
     def _take(self, told: Told, place: Place) -> None:
-        stems = gist(told.text)
+        claim = Claim.of(told.text)
         rivals = [thing for thing in self._things.values() if thing.text and _FAMILY[thing.kind] == _FAMILY[told.kind]]
         alike = [
             thing
             for thing in rivals
-            if (are_alike(stems, self._gists[thing.id]) or thing.text == told.text)
-            and is_negative(thing.text or "") == is_negative(told.text)
+            if (are_alike(claim.gist, self._claims[thing.id].gist) or thing.text == told.text)
+            and self._claims[thing.id].negative == claim.negative
         ]
         for thing in alike:
             if thing.state in ("current", "corrected"):
@@ -94,14 +94,12 @@ class Settling:
         for thing in alike:
             if thing.valid_to and place.at <= thing.valid_to:  # known to have been so, and to be so no longer
                 return
+        of_them = _FAMILY[told.kind] == "of them"
         against = [
             thing
             for thing in rivals
             if thing.state in ("current", "corrected")
-            and (
-                thing.id in told.replaces
-                or (_FAMILY[told.kind] == "of them" and contradict(told.text, thing.text or ""))
-            )
+            and (thing.id in told.replaces or (of_them and claim.contradicts(self._claims[thing.id])))
         ]
         if any(thing.state == "corrected" for thing in against):
             return  # the user's own word stands
@@ -123,7 +121,7 @@ class Settling:
             updated_at=place.at,
         )
         self._new[thing.id] = self._things[thing.id] = thing
-        self._gists[thing.id] = stems
+        self._claims[thing.id] = claim
         if not later:
             for old in against:
                 self._change(replace(old, state="superseded", valid_to=place.at, superseded_by=thing.id))

@@ -104,6 +104,18 @@ async def list_things(
     return [Thing.from_row(row) for row in await cursor.fetchall()]
 
 
+async def list_in_effect(connection: Connection, user_id: UUID, limit: int) -> list[Thing]:
+    """What is in effect: what the user corrected first, then the newest first."""
+    cursor = await connection.execute(
+        f"""
+        SELECT {_THING} FROM known_things WHERE user_id = %s AND {_IN_EFFECT}
+        ORDER BY state = 'corrected' DESC, seen_at DESC, id DESC LIMIT %s
+        """,
+        (user_id, limit),
+    )
+    return [Thing.from_row(row) for row in await cursor.fetchall()]
+
+
 async def list_all_things(connection: Connection, user_id: UUID, limit: int) -> list[Thing]:
     """What a derivation is held against: what its user said or had forgotten here first, then the newest first."""
     cursor = await connection.execute(
