@@ -28,11 +28,12 @@ def main() -> int:
         return 0
     print("Setting up, once: Chromium, for the tests of the page ...", file=sys.stderr)
     playwright = [sys.executable, "-m", "playwright", "install", "chromium"]
-    # Playwright's own build; with what it needs of the system, where that may be installed.
-    tries = [[*playwright, "--with-deps"]] if _is_root() and shutil.which("apt-get") else []
-    tries += [playwright]
-    if _is_root() and shutil.which("apt-get"):
-        tries += [["sh", "-c", "apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium"]]
+    apt = _is_root() and shutil.which("apt-get")
+    tries = [[*playwright, "--with-deps"]] if apt else [playwright]
+    if apt:
+        ours = ["sh", "-c", "apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium"]
+        # Debian has a Chromium of its own; Ubuntu's package of that name is none.
+        tries.insert(0 if "ID=debian" in _system() else 1, ours)
     for command in tries:
         subprocess.run(command, check=False, stdout=sys.stderr)
         if find_browser():
@@ -67,6 +68,11 @@ def _starts(path: str) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def _system() -> list[str]:
+    release = Path("/etc/os-release")
+    return release.read_text().splitlines() if release.exists() else []
 
 
 def _is_root() -> bool:
