@@ -53,6 +53,7 @@ async def afloat(tmp_path: Path, model: ModelServer) -> AsyncIterator[Afloat]:
         data_dir=tmp_path,
         database_url=SecretStr(database.start()),
         afloat_turns=5,
+        lease_seconds=1,
         **asking(model),
     )
     async with open_house(settings) as house:
@@ -108,6 +109,22 @@ async def test_a_live_session_goes_on_and_is_written_in_order_when_the_database_
     assert [m.content for m in messages[3:6:2]] == ["You are Ada.", "Still Ada."]
     assert all(m.persisted for m in messages)
     assert (await afloat.house.usage.of(afloat.caller.user_id)).turns == 4
+
+
+async def test_an_answer_that_outlasts_the_outage_is_not_taken_from_its_own_server(
+    afloat: Afloat, model: ModelServer
+) -> None:
+    words = " ".join(f"w{n}" for n in range(60))
+    model.script(Reply(words, delay=0.1))
+    turn = await afloat.house.conversation.say(afloat.caller, afloat.session.id, "Count.")
+    await until_running(afloat.house, afloat.caller, turn.id, "w1")
+    afloat.leave()
+    await asyncio.sleep(1.5)  # its lease runs out
+    afloat.return_()
+    reply = await afloat.house.conversation.outcome(afloat.caller, turn.id)
+    assert (reply.content, reply.status, reply.attempt) == (words, "complete", 1)
+    await afloat.until_written()
+    assert [(m.content, m.status) for m in await afloat.messages()] == [("Count.", "complete"), (words, "complete")]
 
 
 async def test_the_same_key_is_one_turn_while_the_database_is_away(afloat: Afloat, model: ModelServer) -> None:

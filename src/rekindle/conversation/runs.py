@@ -13,8 +13,8 @@ import structlog
 
 from rekindle import metrics
 from rekindle.assistants.assistant import Errand, Prompt, Recalled
-from rekindle.assistants.crew import Crew
 from rekindle.assistants.context import RECALL_SHARE, fitting
+from rekindle.assistants.crew import Crew
 from rekindle.assistants.service import Assistants
 from rekindle.conversation import store
 from rekindle.conversation.afloat import Afloat
@@ -228,6 +228,7 @@ class Runs:
                 lease=self.lease,
                 window=self._settings.window,
                 limit=TAKE_OVER_AT_ONCE,
+                here=[*self._runs, *(turn.place.turn_id for turn in self.afloat.unwritten)],
             )
         for turn in taken:
             metrics.TURNS_TAKEN_OVER.labels(turn.status).inc()

@@ -309,9 +309,12 @@ def _outcome(result: Result) -> tuple[Any, ...]:
 
 
 async def take_over_turns(
-    connection: Connection, *, server: str, lease: timedelta, window: int, limit: int
+    connection: Connection, *, server: str, lease: timedelta, window: int, limit: int, here: Sequence[UUID] = ()
 ) -> list[TakenOver]:
-    cursor = await connection.execute("SELECT * FROM take_over_turns(%s, %s, %s, %s)", (server, lease, window, limit))
+    """Turns whose lease has run out, but for those that the server has in hand `here` itself."""
+    cursor = await connection.execute(
+        "SELECT * FROM take_over_turns(%s, %s, %s, %s, %s::uuid[])", (server, lease, window, limit, list(here))
+    )
     return [
         TakenOver(
             Place(row["owner_id"], row["in_session"], row["turn_seq"], row["turn_id"], row["turn_attempt"]),

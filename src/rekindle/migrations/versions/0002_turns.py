@@ -302,8 +302,9 @@ BEGIN
 END $$;
 
 -- Turns whose server is gone. What was shown in part ends as interrupted; what was not is run again, three times.
+-- `p_here` are those that the server has in hand itself: it was busy, or the database away, when they were due.
 CREATE FUNCTION take_over_turns(
-    p_server text, p_lease interval, p_window integer, p_limit integer
+    p_server text, p_lease interval, p_window integer, p_limit integer, p_here uuid[]
 ) RETURNS TABLE (
     turn_id uuid, owner_id uuid, in_session uuid, turn_seq integer, turn_attempt integer, turn_status text,
     assistant_name text, recent jsonb, recalled jsonb
@@ -313,7 +314,7 @@ BEGIN
     RETURN QUERY
     WITH due AS (
         SELECT m.session_id, m.seq FROM messages m
-        WHERE m.status = 'running' AND m.lease_until <= clock_timestamp()
+        WHERE m.status = 'running' AND m.lease_until <= clock_timestamp() AND m.id <> ALL (p_here)
         ORDER BY m.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE messages m SET
