@@ -77,6 +77,12 @@ async def talk(conninfo: str, folder: Path, message: str) -> None:
         turn = await house.conversation.say(visit.caller, visit.session.id, "Hello again.")
         await house.conversation.outcome(visit.caller, turn.id)
         await house.identity.revoke(token)
+        (folder / "doors.md").write_text("# Doors\n\nThe [blue door](https://doors.example/) is open.\n")
+        await house.knowledge.ingest(folder / "doors.md")
+        (folder / "prices.csv").write_text(
+            "course,kind,price,currency,min_people\nDoors,individual,9.50,EUR,\nDoors,group,9.00,EUR,4\n"
+        )
+        await house.prices.import_file(folder / "prices.csv")
 
 
 def test_the_revisions_are_one_chain_in_the_order_of_their_files() -> None:
@@ -96,6 +102,7 @@ async def test_up_down_and_up_again_keeps_everything_and_leaves_the_same_schema(
     await talk(conninfo, tmp_path, "The blue door is where the key is kept.")
     before = kept(conninfo)
     filled = {name for name, rows in before.items() if rows}
+    assert filled >= {"documents", "chunks", "links", "courses", "price_individual", "price_group"}
     assert filled >= {"users", "sessions", "messages", "session_summaries", "user_usage", "usage_daily", "revocations"}
 
     assert migrate(conninfo, "base")
