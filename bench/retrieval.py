@@ -9,6 +9,9 @@ its own, kept for search, and asked all its questions. Prints, over questions of
 
 And what it costs: milliseconds of wall time a search, bytes a message in the table and its index, messages kept for
 search a CPU second of this process. `--scale N` measures searches among N messages of one user instead.
+
+`--leave-one-out` says whether weights fitted to questions would be better ones: for each talk, the weights that suit
+the others best are chosen, and both these and those that are set are scored on that talk, which had no say.
 """
 
 import argparse
@@ -19,15 +22,23 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
+from rekindle.memory.minilm import MiniLM
+from rekindle.memory.recall import store
+from rekindle.memory.recall.past import Places, gather
+from rekindle.memory.recall.question import read
+from rekindle.memory.recall.ranking import WEIGHTS, Weights, look, summed, weigh
+from rekindle.memory.recall.ranking import Scores as Scores32
 from rekindle.sessions.locomo import Talk, as_past, read_talks
 from rekindle.settings import Settings
 
@@ -59,7 +70,7 @@ async def quality(house: House, files: list[Path], console: Console) -> None:
     search_seconds = cpu_seconds = 0.0
     for file in files:
         by_category: Scores = defaultdict(list)
-        questions = {talk["id"]: talk["questions"] for talk in json.loads(file.read_bytes())}
+        questions = questions_by_talk(file)
         for talk in read_talks(file):
             assert isinstance(talk, Talk), talk
             caller, lines = await bring_in(house, talk)
@@ -90,6 +101,103 @@ async def quality(house: House, files: list[Path], console: Console) -> None:
         f"{kept / cpu_seconds:,.0f} messages a CPU second, "
         f"{'by meaning' if house.recall.by_meaning else 'by words alone'}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question whose candidates are weighed, but not summed: `gold` are the places of the right ones among them."""
+
+    file: str
+    talk: str
+    category: str
+    signs: dict[str, Scores32]
+    sessions: Places
+    gold: list[int]
+    golds: int
+
+    def score(self, weights: Weights) -> tuple[float, float]:
+        """NDCG@10 and recall@10 by these weights."""
+        order = np.argsort(-summed(self.signs, self.sessions, weights), kind="stable")[:10].tolist()
+        ranks = [rank for rank, place in enumerate(order) if place in self.gold]
+        ideal = sum(1 / math.log2(rank + 2) for rank in range(min(10, self.golds)))
+        return sum(1 / math.log2(rank + 2) for rank in ranks) / ideal, len(ranks) / self.golds
+
+
+async def weighed(house: House, file: Path) -> list[Question]:
+    """The questions of a file, each among the candidates that search finds for it."""
+    folder = Settings().embedder_folder
+    model, found = MiniLM(folder), []
+    questions = questions_by_talk(file)
+    for talk in read_talks(file):
+        assert isinstance(talk, Talk), talk
+        caller, lines = await bring_in(house, talk)
+        await house.recall.catch_up()
+        async with house.database.transaction(caller.user_id) as connection:
+            past = gather(await store.find_packed(connection, caller.user_id, None))
+            cursor = await connection.execute("SELECT session_id, seq, id FROM messages")
+            names = {(row["session_id"].bytes, row["seq"]): lines[row["id"]] for row in await cursor.fetchall()}
+        for question in questions[talk.id]:
+            if not question["gold"]:
+                continue
+            asked = read(question["q"], (speaker for speaker in past.speakers if speaker), past.names)
+            first, as_asked = model.questions([asked.first_person, asked.text])
+            looked = look(past, asked, {model.name: first.whole}, past.length > 0)
+            async with house.database.transaction(caller.user_id) as connection:
+                tokens = await store.list_tokens(connection, past.token_slices(looked.lines, model.name))
+            signs = weigh(past, asked, looked, (first, as_asked), tokens)
+            places = zip(past.session_bytes(looked.lines), past.seqs(looked.lines).tolist(), strict=True)
+            gold = [number for number, place in enumerate(places) if names[place] in question["gold"]]
+            sessions = past.session[looked.lines]
+            golds = len(question["gold"])
+            found.append(Question(file.stem, talk.id, question["cat"], signs, sessions, gold, golds))
+    return found
+
+
+def macro(questions: list[Question], weights: Weights) -> tuple[float, float]:
+    """The mean over categories, in hundredths."""
+    by_category: Scores = defaultdict(list)
+    for question in questions:
+        by_category[question.category].append(question.score(weights))
+    means = [[sum(column) / len(scores) for column in zip(*scores, strict=True)] for scores in by_category.values()]
+    ndcg, recall = (100 * sum(column) / len(means) for column in zip(*means, strict=True))
+    return ndcg, recall
+
+
+def fitted(questions: list[Question]) -> Weights:
+    """The weights, each in turn tried at nothing, half, and half as much again, that suit these questions best."""
+
+    def good(weights: Weights) -> float:
+        by_file = {question.file for question in questions}
+        return sum(sum(macro([q for q in questions if q.file == file], weights)) for file in by_file)
+
+    best, most = WEIGHTS, good(WEIGHTS)
+    for name in (field.name for field in fields(Weights)):
+        for factor in (0.0, 0.5, 1.5):
+            tried = replace(best, **{name: factor * getattr(WEIGHTS, name)})
+            if (worth := good(tried)) > most:
+                best, most = tried, worth
+    return best
+
+
+async def leave_one_out(house: House, files: list[Path], console: Console) -> None:
+    """What the weights that are set, and those that suit the other talks best, find in each talk."""
+    questions = [question for file in files for question in await weighed(house, file)]
+    table = Table("left out", "as set: N@10", "R@10", "fitted to the others: N@10", "R@10", "questions")
+    chosen = {}
+    for talk in dict.fromkeys(question.talk for question in questions):
+        chosen[talk] = fitted([question for question in questions if question.talk != talk])
+        own = [question for question in questions if question.talk == talk]
+        figures = (*macro(own, WEIGHTS), *macro(own, chosen[talk]))
+        table.add_row(talk, *(f"{figure:.1f}" for figure in figures), str(len(own)))
+    for file in dict.fromkeys(question.file for question in questions):
+        own = [question for question in questions if question.file == file]
+        by_category: Scores = defaultdict(list)
+        for question in own:
+            by_category[question.category].append(question.score(chosen[question.talk]))
+        means = [[sum(column) / len(scores) for column in zip(*scores, strict=True)] for scores in by_category.values()]
+        figures = (*macro(own, WEIGHTS), *(100 * sum(column) / len(means) for column in zip(*means, strict=True)))
+        table.add_row(f"[bold]{file}, macro", *(f"[bold]{figure:.1f}" for figure in figures), str(len(own)))
+    console.print(table)
 
 
 async def scale(house: House, file: Path, count: int, console: Console) -> None:
@@ -129,7 +237,13 @@ async def scale(house: House, file: Path, count: int, console: Console) -> None:
             )
             await cursor.fetchone()
 
+    model = MiniLM(house.settings.embedder_folder)
+
+    async def reading(question: str) -> None:
+        model.questions([question, question])
+
     for name, once in (
+        ("the model reading the question, part of each search", reading),
         ("a search, nothing in memory", cold),
         ("a search, once the past is in memory", warm),
         ("the floor: a bare SELECT of the same bytes", floor),
@@ -181,8 +295,12 @@ COPIES = (
 )
 
 
+def questions_by_talk(file: Path) -> dict[str, list[dict[str, Any]]]:
+    return {talk["id"]: talk["questions"] for talk in json.loads(file.read_bytes())}
+
+
 def questions_of(file: Path) -> list[str]:
-    return [question["q"] for talk in json.loads(file.read_bytes()) for question in talk["questions"]]
+    return [question["q"] for questions in questions_by_talk(file).values() for question in questions]
 
 
 async def table_bytes(house: House) -> int:
@@ -197,6 +315,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description="How well search finds the past, and what it costs.")
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--scale", type=int, help="measure the cost among so many messages of one user")
+    parser.add_argument("--leave-one-out", action="store_true", help="are weights fitted to other talks better?")
     given = parser.parse_args()
     console = Console()
     weights = Settings().embedder_folder
@@ -205,7 +324,9 @@ async def main() -> None:
             data_dir=Path(folder), model="offline", embedder_dir=weights, embedding_model=None, database_pool=2
         )
         async with open_house(settings, work=False) as house:
-            if given.scale:
+            if given.leave_one_out:
+                await leave_one_out(house, given.files, console)
+            elif given.scale:
                 await scale(house, given.files[0], given.scale, console)
             else:
                 await quality(house, given.files, console)

@@ -32,6 +32,8 @@ OLDEST_POSTGRES = 15
 CONNECT_SECONDS = 5
 LOW_DISK, NO_DISK = 2_000_000_000, 200_000_000
 """Bytes: below the first it is time to make room, below the second PostgreSQL is about to stop."""
+UNKNOWN = 1_000
+"""Sessions that wait to be kept for search are counted so far."""
 ROLES = ("rekindle_app", "rekindle_system")
 OTHER_VARIABLES = frozenset({"REKINDLE_SERVED_ASSISTANTS", "REKINDLE_LOCOMO"})
 """Variables that are no settings: what `serve` tells its workers, where the tests find a file."""
@@ -79,7 +81,8 @@ async def examine(settings: Settings, environment: Mapping[str, str], *, ask: bo
                 for finding in _work(connection):
                     yield finding
                 if embedder.state != "fail":  # without it no house opens
-                    yield await _summaries(settings)
+                    async for finding in _past(settings):
+                        yield finding
                     yield _knowledge(connection, settings)
         except psycopg.Error as error:
             yield _unreachable(settings, error)
@@ -340,13 +343,24 @@ def _work(connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding("Turns", "ok", f"{running:,} running")
 
 
-async def _summaries(settings: Settings) -> Finding:
+async def _past(settings: Settings) -> AsyncIterator[Finding]:
     async with open_house(settings, work=False) as house:
         waiting = await house.memory.waiting()
+        progress = await house.recall.progress()
+        unknown = len(await house.recall.unindexed(limit=UNKNOWN, whole=False))
     if waiting:
         advice = "A running server writes them, newest first, when its model answers."
-        return Finding("Summaries", "warn", f"{waiting:,} wait", advice)
-    return Finding("Summaries", "ok", "none wait")
+        yield Finding("Summaries", "warn", f"{waiting:,} wait", advice)
+    else:
+        yield Finding("Summaries", "ok", "none wait")
+    what = f"{progress.current:,} of {progress.blocks:,} blocks of lines kept by {progress.model or 'their words'}"
+    if unknown:
+        what += f", {unknown:,}{' or more' if unknown == UNKNOWN else ''} sessions have lines that are not kept yet"
+    if progress.current < progress.blocks:
+        advice = "A running server keeps them anew; until then the model that was set before, or words, find them."
+        yield Finding("Search", "warn", what, advice)
+    else:
+        yield Finding("Search", "ok", what)
 
 
 def _knowledge(connection: psycopg.Connection, settings: Settings) -> Finding:

@@ -99,35 +99,54 @@ def rank(
     past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: list[Bits]
 ) -> Scores:
     """Scores of the candidates; `questions` in the first person and as asked, `tokens` of each candidate."""
-    lines, w = looked.lines, WEIGHTS
-    flags = past.flags[lines]
-    score: Scores = (
-        w.words * looked.words
-        + w.session_words * looked.session_words
-        + w.context_words * looked.context_words
-        + w.whole * looked.whole
-    )
-    score += w.asks * _has(flags, ASKS) + w.ends_asking * _has(flags, ENDS_ASKING)
-    score += w.tells_time * asked.wants_time * _has(flags, TELLS_TIME)
-    score += w.tells_number * asked.wants_number * _has(flags, TELLS_NUMBER)
-    score += w.date * _dated(past, asked)[past.session[lines]]
+    signs = weigh(past, asked, looked, questions, tokens)
+    return summed(signs, past.session[looked.lines], WEIGHTS)
+
+
+def weigh(
+    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: list[Bits]
+) -> dict[str, Scores]:
+    """Each sign of each candidate, by the name of its weight."""
+    lines = looked.lines
+    flags, answers = past.flags[lines], _answers(past, lines)
+    signs = {
+        "words": looked.words,
+        "session_words": looked.session_words,
+        "context_words": looked.context_words,
+        "whole": looked.whole,
+        "asks": _has(flags, ASKS),
+        "ends_asking": _has(flags, ENDS_ASKING),
+        "date": _dated(past, asked)[past.session[lines]],
+        "answers": answers,
+    }
+    if asked.wants_time:
+        signs["tells_time"] = _has(flags, TELLS_TIME)
+    if asked.wants_number:
+        signs["tells_number"] = _has(flags, TELLS_NUMBER)
     if asked.about is not None:
-        score += w.speaker * np.where(past.speaker[lines] == past.speakers.index(asked.about), 1, -1)
-    answers = _answers(past, lines)
-    score += w.answers * answers
+        own = past.speaker[lines] == past.speakers.index(asked.about)
+        signs["speaker"] = np.where(own, 1, -1).astype(np.float32)
     if questions is None:
-        score += w.whole_alone * looked.whole
+        signs["whole_alone"] = looked.whole
     elif len(lines):
-        near, as_asked = _near(questions, tokens)
-        score += w.tokens * near + w.tokens_as_asked * as_asked
+        near, signs["tokens_as_asked"] = _near(questions, tokens)
         # Candidates are a standard deviation nearer than lines are; a line that is none is taken to be as lines are.
         everywhere = np.zeros(len(past), np.float32)
         everywhere[lines] = near + 2
-        score += w.answers_well * answers * everywhere[lines - 1]
         best = np.full(len(past.sessions), -np.inf, np.float32)
         np.maximum.at(best, past.session[lines], near)
-        score += w.best_of_session * best[past.session[lines]]
-    return score + w.again * _times_before(past.session[lines], score)
+        signs["tokens"] = near
+        signs["answers_well"] = answers * everywhere[lines - 1]
+        signs["best_of_session"] = best[past.session[lines]]
+    return signs
+
+
+def summed(signs: Mapping[str, Scores], sessions: Places, weights: Weights) -> Scores:
+    """Scores of lines by their signs; `sessions`: which session each is of."""
+    score = np.zeros(len(sessions), np.float32)
+    for name, sign in signs.items():
+        score += getattr(weights, name) * sign
+    return score + weights.again * _times_before(sessions, score)
 
 
 def _times_before(sessions: Places, score: Scores) -> Scores:

@@ -27,7 +27,7 @@ from rekindle.memory.recall.snippet import Snippet, snippet
 from rekindle.memory.recall.store import Shown
 from rekindle.sessions.service import Role
 
-__all__ = ["LONGEST_QUERY", "Filters", "Hit", "Hits", "Place", "Recall", "SearchTooSlow", "Shown"]
+__all__ = ["LONGEST_QUERY", "Filters", "Hit", "Hits", "Place", "Progress", "Recall", "SearchTooSlow", "Shown"]
 
 log = structlog.get_logger()
 
@@ -91,6 +91,15 @@ class Hits(list[Hit]):
         self.by_meaning = by_meaning
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Blocks of lines that are kept for search; `current` of them by `model`, the one that is set (None: by words)."""
+
+    blocks: int
+    current: int
+    model: str | None
+
+
 class Recall:
     """Keeps what was said for search, and searches it; without a model by words alone."""
 
@@ -119,6 +128,11 @@ class Recall:
         async with self._database.system() as connection:
             token_model = self._model.name if self._model else None
             return await store.list_unindexed(connection, token_model, self._meaning.name if whole else None, limit)
+
+    async def progress(self) -> Progress:
+        """How far the keeping of lines by the model that is set has come; counts all blocks there are."""
+        async with self._database.system() as connection:
+            return Progress(*await store.count_blocks(connection, self._meaning.name), self._meaning.name)
 
     async def catch_up(self) -> int:
         """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new.

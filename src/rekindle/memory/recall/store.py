@@ -63,6 +63,18 @@ async def list_unindexed(
     return [(row["user_id"], row["id"]) for row in await cursor.fetchall()]
 
 
+async def count_blocks(connection: Connection, meaning: str | None) -> tuple[int, int]:
+    """How many blocks there are, and how many of them know lines as wholes by this model."""
+    cursor = await connection.execute(
+        "SELECT count(*) AS blocks, count(*) FILTER (WHERE meaning IS NOT DISTINCT FROM %s) AS current "
+        "FROM recall_blocks",
+        (meaning,),
+    )
+    row = await cursor.fetchone()
+    assert row
+    return row["blocks"], row["current"]
+
+
 async def list_kept(connection: Connection, session_id: UUID) -> list[Kept]:
     """The blocks of a session."""
     cursor = await connection.execute(
