@@ -1,23 +1,20 @@
 """Pictures of every view, light and dark, desktop and phone, of a real server with a real past: `make shots`."""
 
 import argparse
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import httpx2 as httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
+from tests.page.past import bring_in, past_session
 
 from rekindle.embedded import EmbeddedPostgres
-from rekindle.ids import uuid7
 from rekindle.testing import Asked, ModelServer, Reply
 from scripts.browser import FLAGS, find_browser
 
@@ -157,45 +154,25 @@ REACHED = {2: "I finished my first half marathon.", 9: "I played all piano scale
 def remember(stage: Stage) -> None:
     """Give the person half a year of shorter talks, as an export that is brought in, and what they used."""
     sessions = []
-    now = datetime.now(UTC)
     for week in range(WEEKS, 0, -1):
         topic, told, asked = SAID[(week * 7) % 5 % 3]
-        began = now - timedelta(weeks=week, hours=week % 5)
-        texts = [told, "That is a start.", REACHED.get(week, asked), "Let us look at it step by step."]
+        reached = REACHED.get(week)
         sessions.append(
-            {
-                "id": str(uuid7(began)),
-                "assistant": "assistant",
-                "title": f"{topic.capitalize()}, week {WEEKS - week + 1}",
-                "started_at": began.isoformat(),
-                "last_seen_at": began.isoformat(),
-                "ended_at": began.isoformat(),
-                "summary": {
-                    "summary": f"The user told about {topic}: {told} They asked: {asked}",
-                    "through_seq": 4,
-                    "created_at": began.isoformat(),
-                    "metadata": {
-                        "topics": [topic],
-                        "open_questions": [] if week in REACHED else [asked],
-                        "milestones": [REACHED[week]] if week in REACHED else [],
-                        "preferences": ["I prefer to practise in the morning."] if week % 6 == 0 else [],
-                    },
-                },
-                "messages": [
-                    {
-                        "id": str(uuid4()),
-                        "seq": seq,
-                        "role": "user" if seq % 2 else "assistant",
-                        "content": text,
-                        "status": "complete",
-                        "created_at": (began + timedelta(minutes=seq)).isoformat(),
-                    }
-                    for seq, text in enumerate(texts, 1)
-                ],
-            }
+            past_session(
+                f"{topic.capitalize()}, week {WEEKS - week + 1}",
+                told,
+                "That is a start.",
+                reached or asked,
+                "Let us look at it step by step.",
+                weeks=week,
+                summary=f"The user told about {topic}: {told} They asked: {asked}",
+                topics=[topic],
+                open_questions=[] if reached else [asked],
+                milestones=[reached] if reached else [],
+                preferences=[] if week % 6 else ["I prefer to practise in the morning."],
+            )
         )
-    export = json.dumps({"format": "rekindle", "version": 1, "sessions": sessions})
-    assert stage.http.post("/api/v1/me/import", content=export).json()["sessions"] == WEEKS
+    bring_in(stage.http, *sessions)
     with stage.server.database() as database:
         database.execute(
             """

@@ -7,14 +7,16 @@ import { names } from "@/api/queries";
 import { Logo } from "@/app/Logo";
 import { Button } from "@/components/ui/button";
 import { Field, Input } from "@/components/ui/field";
-import { Failure, Spinner } from "@/components/ui/states";
+import { Failure } from "@/components/ui/states";
 import { ProveForm } from "@/identity/ProveAddress";
+import { VisitorForm } from "@/identity/VisitorForm";
 
 type Way = "visitor" | "code" | "token";
 
 /** The first thing a visitor sees: who they are, as far as they want to say. Nothing is kept before it is sent. */
 export function CheckInView() {
   const [way, setWay] = useState<Way>("visitor");
+  const navigate = useNavigate();
   useEffect(() => {
     document.title = "Rekindle";
   }, []);
@@ -33,7 +35,7 @@ export function CheckInView() {
           </p>
         </div>
         <section className="rounded-2xl border border-line bg-surface p-6 shadow-card">
-          {way === "visitor" && <VisitorForm />}
+          {way === "visitor" && <VisitorForm onCheckedIn={(session) => navigate({ to: "/s/$sessionId", params: { sessionId: session } })} />}
           {way === "code" && <ProveForm email="" visit={null} onProven={() => undefined} />}
           {way === "token" && <TokenForm />}
         </section>
@@ -56,48 +58,6 @@ export function CheckInView() {
         </div>
       </div>
     </main>
-  );
-}
-
-function VisitorForm() {
-  const api = useApi();
-  const navigate = useNavigate();
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
-
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const given = new FormData(event.currentTarget);
-    const said = (name: string) => String(given.get(name) ?? "").trim();
-    const visitor = { name: said("name"), email: said("email"), phone: said("phone") };
-    setBusy(true);
-    setProblem(null);
-    try {
-      const found = await held(
-        api.as(null).POST("/api/v1/identity/check-in", {
-          body: { name: visitor.name || null, email: visitor.email || null, phone: visitor.phone || null },
-        }),
-      );
-      await navigate({ to: "/s/$sessionId", params: { sessionId: found.session_id } });
-      api.keys.addVisit({ session: found.session_id, token: found.token, returning: found.status === "returning_user" }, visitor);
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
-  };
-
-  return (
-    <form onSubmit={submit} className="grid gap-4">
-      <Field label="Name">{(props) => <Input {...props} name="name" autoComplete="name" maxLength={200} dir="auto" />}</Field>
-      <Field label="E-mail" hint="Recognises you the next time.">
-        {(props) => <Input {...props} name="email" type="email" autoComplete="email" maxLength={300} />}
-      </Field>
-      <Field label="Phone">{(props) => <Input {...props} name="phone" type="tel" autoComplete="tel" maxLength={200} />}</Field>
-      {problem !== null && <Failure error={problem} />}
-      <Button variant="solid" size="lg" type="submit" disabled={busy}>
-        {busy && <Spinner />} Start chatting
-      </Button>
-    </form>
   );
 }
 

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronDown, Flag, Lightbulb, Sprout } from "lucide-react";
+import { ChevronDown, Flag, Lightbulb, Repeat, Sprout } from "lucide-react";
 import { useEffect, useState } from "react";
 import { held, type Schema } from "@/api/client";
 import { useApi } from "@/api/house";
-import { useMe } from "@/api/queries";
+import { useMe, useSession } from "@/api/queries";
 import { SessionLink } from "@/chat/Sources";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
@@ -14,6 +14,8 @@ import { Empty, Failure, Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { ago, exactly } from "@/lib/dates";
 import { inWeeks, periodName, periods, spread } from "./growth/periods";
+
+const FEWEST = 8;
 
 type Grown = Schema<"GrowthOut">;
 type Theme = Schema<"ThemeOut">;
@@ -97,7 +99,11 @@ function Shown({ grown }: { grown: Grown }) {
 function Themes({ grown }: { grown: Grown }) {
   const [asTable, setAsTable] = useState(false);
   const weeks = inWeeks(grown.since, grown.until);
-  const all = periods(grown.since, grown.until, weeks);
+  const whole = periods(grown.since, grown.until, weeks);
+  const spoken = new Set((weeks ? grown.weeks : grown.months).map((period) => period.start));
+  const begin = whole.findIndex((start) => spoken.has(start));
+  // What is before the first word says nothing; some room is left for it.
+  const all = whole.slice(Math.max(0, Math.min(begin - 1, whole.length - FEWEST)));
   const counted = (theme: Theme) => spread(weeks ? theme.weeks : theme.months, all);
   const most = Math.max(1, ...grown.themes.flatMap((theme) => counted(theme).map((count) => count.messages)));
   if (grown.themes.length === 0) return null;
@@ -142,37 +148,74 @@ function ThemeRow({ theme, counts, most, weeks }: { theme: Theme; counts: Counts
         <span className="flex min-w-0 items-center gap-2">
           <ChevronDown aria-hidden className={cn("size-4 shrink-0 text-muted transition-transform", open || "-rotate-90")} />
           <span className="min-w-0">
-            <span className="block truncate font-medium" dir="auto">
-              {theme.theme}
+            <span className="flex items-center gap-2">
+              <span className="truncate font-medium" dir="auto">
+                {theme.theme}
+              </span>
+              {theme.recurring && <Repeat aria-label="Recurring" className="size-3.5 shrink-0 text-accent-ink" />}
             </span>
-            <span className="flex flex-wrap items-center gap-x-2 text-muted text-xs">
-              {words} {theme.recurring && <Badge tone="accent">Recurring</Badge>}
-            </span>
+            <span className="block text-muted text-xs">{words}</span>
           </span>
         </span>
         <Line counts={counts} most={most} weeks={weeks} name={theme.theme} />
       </button>
       {open && (
-        <ul className="grid grid-cols-1 gap-1 border-line border-t bg-sunken px-4 py-3 sm:ps-10">
+        <ul className="grid grid-cols-1 gap-3 border-line border-t bg-sunken px-4 py-4 sm:ps-10">
           {theme.sources.map((source) => (
-            <li key={source.session_id} className="flex flex-wrap items-baseline gap-x-3 gap-y-1 text-sm">
-              <time dateTime={source.date} title={exactly(source.date)} className="w-28 shrink-0 text-muted">
-                {ago(source.date)}
-              </time>
-              {source.seqs.length === 0 && (
-                <SessionLink session={source.session_id} className="text-accent-ink underline underline-offset-2">
-                  The session
-                </SessionLink>
-              )}
-              {source.seqs.map((seq) => (
-                <SessionLink key={seq} session={source.session_id} seq={seq} className="text-accent-ink underline underline-offset-2">
-                  Message {seq}
-                </SessionLink>
-              ))}
-            </li>
+            <Source key={source.session_id} source={source} />
           ))}
         </ul>
       )}
+    </li>
+  );
+}
+
+const SHOWN = 3;
+
+/** A session that a theme is in, with its messages; of many the first three. */
+function Source({ source }: { source: Theme["sources"][number] }) {
+  const api = useApi();
+  const session = useSession(source.session_id);
+  const seqs = source.seqs.slice(0, SHOWN);
+  const first = seqs[0];
+  const messages = useQuery({
+    queryKey: ["messages at", source.session_id, seqs],
+    enabled: first !== undefined,
+    staleTime: 60_000,
+    queryFn: () =>
+      Promise.all(
+        seqs.map(async (seq) => {
+          const { items } = await held(
+            api.http.GET("/api/v1/sessions/{session_id}/messages", { params: { path: { session_id: source.session_id }, query: { cursor: seq - 1, limit: 1 } } }),
+          );
+          return items[0];
+        }),
+      ),
+  });
+  return (
+    <li className="grid gap-1 text-sm">
+      <p className="flex flex-wrap items-baseline gap-x-2">
+        <SessionLink session={source.session_id} {...(first ? { seq: first } : {})} className="font-medium underline-offset-2 hover:underline">
+          <span dir="auto">{session.data?.title ?? "Conversation"}</span>
+        </SessionLink>
+        <time dateTime={source.date} title={exactly(source.date)} className="text-muted text-xs">
+          {ago(source.date)}
+        </time>
+      </p>
+      {messages.data?.map(
+        (message) =>
+          message && (
+            <SessionLink
+              key={message.seq}
+              session={source.session_id}
+              seq={message.seq}
+              className="line-clamp-2 border-line-strong border-s-2 ps-3 text-ink [overflow-wrap:anywhere] hover:border-accent"
+            >
+              <span dir="auto">{message.content.slice(0, 300)}</span>
+            </SessionLink>
+          ),
+      )}
+      {source.seqs.length > SHOWN && <p className="text-muted text-xs">and {source.seqs.length - SHOWN} more</p>}
     </li>
   );
 }
@@ -199,7 +242,7 @@ function Line({ counts, most, weeks, name }: { counts: Counts; most: number; wee
       <line x1={0} x2={width} y1={half} y2={half} className="stroke-line" vectorEffect="non-scaling-stroke" />
       {counts.map(({ start, messages, sessions }, place) =>
         messages ? (
-          <rect key={start} x={place * step + 1} width={step - 2} y={half - size(messages)} height={2 * size(messages)} className="fill-accent/80">
+          <rect key={start} x={place * step + 2} width={step - 4} y={half - size(messages)} height={2 * size(messages)} className="fill-accent/80">
             <title>{`${periodName(start, weeks)}: ${count(messages, "message")} in ${count(sessions, "session")}`}</title>
           </rect>
         ) : null,

@@ -8,9 +8,7 @@ export function Table({ name, heads, children }: { name: string; heads: string[]
       <table className="w-full text-sm">
         <thead className="text-muted">
           <tr>
-            {heads.map((head) => (
-              <Head key={head}>{head}</Head>
-            ))}
+            {heads.map((head) => (head ? <Head key={head}>{head}</Head> : <td key="" />))}
           </tr>
         </thead>
         <tbody className="[&_td]:py-2 [&_td]:pe-3 [&_td]:align-top [&_th]:py-2 [&_th]:pe-3 [&_th]:text-start [&_th]:align-top [&_tr]:border-line [&_tr]:border-t">{children}</tbody>

@@ -22,7 +22,7 @@ export function Export({ whole }: { whole: boolean }) {
   const api = useApi();
   const sessions = useSessions();
   const [format, setFormat] = useState<(typeof FORMATS)[number]>(FORMATS[0]);
-  const [some, setSome] = useState(!whole);
+  const [some, setSome] = useState(false);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [state, setState] = useState<{ running: boolean; error?: unknown }>({ running: false });
   const listed = sessions.data?.pages.flatMap((page) => page.items) ?? [];
