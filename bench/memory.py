@@ -1,6 +1,6 @@
 """What it costs to remember: `uv run python -m bench.memory`. Prints a table.
 
-One user has 1,000 sessions with six messages each and their summaries, and 1,000 things known, among 20,000 sessions of
+One user has 400 sessions with six messages each and their summaries, and 1,000 things known, among 20,000 sessions of
 others. No model is asked: what one takes for a summary comes on top of a derivation.
 """
 
@@ -21,7 +21,7 @@ from rekindle.identity.service import Caller
 from rekindle.memory.profile.service import MOST_THINGS
 from rekindle.settings import Settings
 
-SESSIONS = 1_000
+SESSIONS = 400
 OTHERS = 20_000
 TIMES = 10
 

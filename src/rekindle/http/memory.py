@@ -19,6 +19,9 @@ State = Literal["current", "superseded", "answered", "forgotten", "corrected"]
 After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
 
 
+CORRECTABLE: tuple[Literal["text", "topics", "open_questions"], ...] = ("text", "topics", "open_questions")
+
+
 class ThingSource(BaseModel):
     """Where something was said last: a session, and the message or messages of it, where they are known."""
 
@@ -99,7 +102,7 @@ class SummarySession(BaseModel):
 
 
 class SummaryOut(BaseModel):
-    """What a session was about. It covers the messages up to `through_seq`."""
+    """What a session was about. It covers the messages up to `through_seq`; `corrected` is in its user's own words."""
 
     session: SummarySession
     text: str
@@ -107,6 +110,7 @@ class SummaryOut(BaseModel):
     preferences: list[str] = Field(default_factory=list)
     open_questions: list[str] = Field(default_factory=list)
     milestones: list[str] = Field(default_factory=list)
+    corrected: list[Literal["text", "topics", "open_questions"]] = Field(default_factory=list)
     through_seq: int
     created_at: datetime
     updated_at: datetime
@@ -127,6 +131,7 @@ class SummaryOut(BaseModel):
                 ended_at=kept.ended_at,
             ),
             text=kept.summary,
+            corrected=[name for name in CORRECTABLE if name in (kept.metadata.get("corrected") or {})],
             through_seq=kept.through_seq,
             created_at=kept.created_at,
             updated_at=kept.updated_at,

@@ -138,6 +138,8 @@ class Memory:
             summary = await store.update_corrected(connection, session_id, corrected, embedding, model)
         if summary is None:
             raise SummaryNotFound
+        if self._written:
+            await self._written()
         return summary
 
     async def summaries(self, caller: Caller, limit: int = 3) -> list[SessionSummary]:

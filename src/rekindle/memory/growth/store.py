@@ -70,10 +70,12 @@ async def list_marked(
 
 
 async def list_marked_of_all(connection: Connection, since: datetime, until: datetime, limit: int) -> list[Marked]:
-    """The same of all users, but of those who have paused remembering."""
+    """The same of all users, their topics alone; without those who have paused remembering."""
     cursor = await connection.execute(
-        f"""
-        SELECT {_MARKED} FROM session_summaries y JOIN sessions s ON s.id = y.session_id
+        """
+        SELECT y.session_id, y.user_id, s.started_at, y.metadata -> 'topics' AS topics,
+            NULL AS open_questions, NULL AS milestones
+        FROM session_summaries y JOIN sessions s ON s.id = y.session_id
         WHERE s.started_at >= %s AND s.started_at < %s
           AND NOT EXISTS (SELECT FROM memory_settings p WHERE p.user_id = y.user_id AND p.paused_since IS NOT NULL)
         ORDER BY y.session_id DESC LIMIT %s
