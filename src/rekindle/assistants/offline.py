@@ -149,7 +149,8 @@ def _found(message: str, part: ToolReturnPart) -> Found:
 
 
 def _own(text: str) -> str:
-    return "\n".join(line for line in without_frames(text).splitlines() if not line.startswith(("From the tool", "- ")))
+    """What of an earlier text was not itself quoted from a tool or from before."""
+    return without_frames("\n".join(line for line in text.splitlines() if not line.startswith(("From the tool", "- "))))
 
 
 def _parsed(text: str) -> Any:

@@ -82,7 +82,9 @@ def answer(
     if opening:
         lines.append(INTRODUCTION)
         if past:
-            welcomed = next(iter(find(message, past, 1)), None) or _first(sessions)
+            theirs = [quote for quote in past if quote.by != "assistant"]
+            fitting = find(message, theirs, 1) or find(message, past, 1)
+            welcomed = fitting[0] if fitting else _first(sessions)
             last = sessions[0].date if sessions else None
             lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, last)] if welcomed else [])]))
     lines += _results(found) if found else _body(message, here, past, sessions, welcomed, opening)

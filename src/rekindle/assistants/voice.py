@@ -11,10 +11,26 @@ _OWN = re.compile(
     r"[Ll]ast time|[Yy]ou (?:told|asked)|I said)[^\"]{0,80}: \")"
 )
 
+_FROM_A_TOOL = re.compile(r"From the tool “[^”]{1,80}”(?:, though it may not answer you)?:(?: |$)")
+_TOOLS_WORDS = re.compile(r"(?:- )?(?:[^\"]{1,300}: )?\"(.+)\"")
+
 
 def without_frames(text: str) -> str:
     """An assistant's text without the lines in which the offline model greets, notes or quotes what was said.
 
-    What it quotes from tools stays: nobody else said that. Another model's text stays as it is.
+    Of what it quotes from tools the words stay: nobody else said them. Another model's text stays as it is.
     """
-    return "\n".join(line for line in text.splitlines() if not _OWN.match(line))
+    kept = []
+    quoting = False
+    for line in text.splitlines():
+        if head := _FROM_A_TOOL.match(line):
+            quoting, line = True, line[head.end() :]
+            if not line:
+                continue
+        elif not line:
+            quoting = False
+        if quoting and (told := _TOOLS_WORDS.fullmatch(line)):
+            kept.append(told[1])
+        elif not _OWN.match(line):
+            kept.append(line)
+    return "\n".join(kept)
