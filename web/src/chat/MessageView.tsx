@@ -115,7 +115,7 @@ export const Answer = memo(function Answer({
       tabIndex={-1}
       className={cn(row, "grid grid-cols-1 gap-2 outline-none")}
     >
-      {live && <Doing statuses={live.statuses} recalled={message?.context_used ?? []} waiting={live.text === ""} stopping={live.stopping} />}
+      {live && <Doing statuses={live.statuses} recalled={message ? recalledOf(message) : []} waiting={live.text === ""} stopping={live.stopping} />}
       <div data-answer>{live ? <GrowingMarkdown text={live.text} /> : message?.content && <Markdown text={message.content} />}</div>
       {message && !live && <Afterwards message={message} newest={newest} actions={actions} />}
     </article>
@@ -193,7 +193,7 @@ function Label({ icon, danger, children }: { icon: ReactNode; danger?: boolean; 
 /** The sources of an answer, and the past sessions that it was given. */
 function From({ message }: { message: Message }) {
   const sources = sourcesOf(message);
-  const recalled = (message.context_used ?? []).filter((part) => typeof part.session_id === "string");
+  const recalled = recalledOf(message);
   if (sources.length === 0 && recalled.length === 0) return null;
   return (
     <div className="flex flex-wrap items-center gap-1.5" data-sources>
@@ -206,6 +206,13 @@ function From({ message }: { message: Message }) {
 }
 
 type Given = NonNullable<Message["context_used"]>;
+
+/** What an answer was given of other sessions: not what is known of its user, nor what was said earlier here. */
+function recalledOf(message: Message): Given {
+  return (message.context_used ?? []).filter(
+    (part) => (part.kind === "summary" || part.kind === "message") && part.session_id !== message.session_id,
+  );
+}
 
 function Recalled({ recalled }: { recalled: Given }) {
   const sessions = [...new Set(recalled.map((part) => part.session_id).filter((id): id is string => typeof id === "string"))];
