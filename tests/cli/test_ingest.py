@@ -93,3 +93,32 @@ def test_a_price_list_is_taken_whole_or_not_at_all(rekindle: Rekindle, tmp_path:
     assert taken.stdout == "1 individual price and 1 group price: 1 course new, 0 changed, 0 as they were, 0 gone.\n"
     told = rekindle("prices", "show", "rowing", "3", "--assistant", "four")
     assert told.stdout == "Rowing for 3 people: 24.75 EUR in all, 8.25 EUR each (price for a group of 3 or more).\n"
+
+
+HIDES = """
+import importlib.machinery as machinery
+found = machinery.PathFinder.find_spec
+hidden = ("trafilatura", "selectolax", "pypdf", "protego")
+machinery.PathFinder.find_spec = lambda name, *more: None if name in hidden else found(name, *more)
+"""
+
+
+def test_without_the_extra_text_and_markdown_are_read_and_the_rest_says_what_to_install(
+    environment: Mapping[str, str], tmp_path: Path, rows: Rows
+) -> None:
+    write(tmp_path / "huts", 1)
+    (tmp_path / "huts" / "notes.txt").write_text("The stove burns wood.")
+    (tmp_path / "huts" / "page.html").write_text("<p>The stove burns wood.</p>")
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text(HIDES)
+    done = subprocess.run(
+        command("ingest", "huts", "http://127.0.0.1:1/", "--assistant", "five"),
+        env={**environment, "PYTHONPATH": str(tmp_path / "without")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Reading HTML needs trafilatura and selectolax: pip install 'rekindle[knowledge]'" in done.stderr
+    assert "Reading a site needs protego" in done.stderr
+    assert rows(COUNT, "five") == [(2,)]
