@@ -274,11 +274,15 @@ async def pass_over(connection: Connection, user_id: UUID, since: datetime) -> N
 
 
 async def list_underived(connection: Connection, limit: int) -> list[tuple[UUID, UUID, datetime]]:
-    """User, session and version of summaries of which nothing is derived yet, unless their user has paused it."""
+    """User, session and version of summaries of which nothing is derived yet, unless their user has paused it.
+
+    Of visitors without an address nothing is: nobody would be told, and once they have one it is looked for again.
+    """
     cursor = await connection.execute(
         """
-        SELECT y.user_id, y.session_id, y.updated_at FROM session_summaries y
-        WHERE NOT EXISTS (SELECT FROM derivations d WHERE d.session_id = y.session_id
+        SELECT y.user_id, y.session_id, y.updated_at FROM session_summaries y JOIN users u ON u.id = y.user_id
+        WHERE (u.email IS NOT NULL OR u.verified_at IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM derivations d WHERE d.session_id = y.session_id
                           AND (d.passed_over OR d.summary_at >= y.updated_at))
           AND NOT EXISTS (SELECT FROM memory_settings p WHERE p.user_id = y.user_id AND p.paused_since IS NOT NULL)
         ORDER BY y.session_id LIMIT %s
