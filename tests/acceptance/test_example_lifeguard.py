@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_the_training_desk_answers_from_its_documents_and_its_price_list(served:
     answer = shell(CHAT, session=again["session_id"])
     assert "I need CPO training" in answer["response"]
     assert [used["session_id"] for used in answer["context_used"]] != []
+
+    end = time.monotonic() + 20  # what is known of a visitor is read from their summary by a job
+    while time.monotonic() < end:
+        answer = shell(CHAT, session=again["session_id"], text="What would you recommend?")
+        if answer["sources"]:
+            break
+        time.sleep(0.2)
+    assert [used["name"] for used in answer["tools_used"]] == ["recommendations"]
+    assert "CPO" in answer["response"]
+    assert {source["kind"] for source in answer["sources"]} == {"profile", "document"}
 
 
 def test_there_is_enough_of_it_to_be_searched(served: Served) -> None:

@@ -22,12 +22,13 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
-from rekindle.assistants.past import Quote, Record, find, is_personal, key_stems, read_records
+from rekindle.assistants.past import Quote, Record, find, is_personal, is_telling, key_stems, read_records
 from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
 from rekindle.assistants.toolfit import Call, Tool, fitting_calls
 from rekindle.assistants.voice import without_frames
 from rekindle.errors import ModelRefused
 from rekindle.memory.cues import Cue, cues
+from rekindle.memory.extract import shorten
 from rekindle.memory.words import sentences
 
 _PIECE = re.compile(r"\s*\S{1,24}")
@@ -36,6 +37,7 @@ _READ_CHARS = 30_000
 _MESSAGE_CHARS = 8_000
 _LONGEST_PIECE = 400
 _MOST_PIECES = 3
+_LISTED = 5
 
 
 def offline_model() -> Model:
@@ -142,6 +144,11 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if Tool(part.tool_name, "", {}).of_the_past:
         # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
         return Found(part.tool_name, tuple(_best(message, [(_own(text), source) for text, source in pieces])))
+    if len(pieces) > 1 and not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " "))):
+        # "What would you recommend?" names nothing to choose by: the tool's own order is the answer.
+        return Found(
+            part.tool_name, tuple((next(iter(sentences(text)), text), where) for text, where in pieces[:_LISTED])
+        )
     if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
         best = _best(message, pieces)
         return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))
@@ -178,6 +185,8 @@ def _pieces(value: Any) -> list[tuple[str, str]]:
         for key in _TEXTS:
             if isinstance(text := value.get(key), str) and text.strip():
                 source = next((str(value[at]) for at in _SOURCES if at != key and value.get(at)), "")
+                if because := value.get("because"):
+                    source = f"{source}, as you spoke of {shorten(str(because), 80)}"
                 return [(text, source[:200])]
         return [(", ".join(f"{key}: {_plain(item)}" for key, item in value.items() if item is not None), "")]
     return [(str(value), "")]
