@@ -92,6 +92,7 @@ class House:
     fetcher: Fetcher
     knowledge: Knowledge
     prices: Prices
+    recollection: Recollection
 
 
 @asynccontextmanager
@@ -269,6 +270,7 @@ def _assemble(
         fetcher,
         knowledge,
         prices,
+        recollection,
     )
 
 
