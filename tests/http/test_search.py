@@ -44,14 +44,22 @@ def test_pages_go_on_where_the_last_one_ended(http: httpx.Client) -> None:
     assert len(whole) >= 2
 
 
+def test_a_server_without_an_embedder_says_that_it_compares_words_alone(http: httpx.Client) -> None:
+    answer = http.get("/api/v1/search", params={"q": "bicycle"}).json()
+    assert answer["items"]
+    assert answer["by_meaning"] is False
+
+
 def test_filters_limit_what_is_found(http: httpx.Client) -> None:
     [first, *_] = http.get("/api/v1/search", params={"q": "tyre", "role": "user"}).json()["items"]
     session = first["session_id"]
     limited = http.get("/api/v1/search", params={"q": "bicycle", "session_id": session}).json()["items"]
     assert limited
     assert {hit["session_id"] for hit in limited} == {session}
+    said_since = http.get("/api/v1/search", params={"q": "bicycle", "since": first["created_at"][:10]}).json()["items"]
+    assert session in {hit["session_id"] for hit in said_since}
     for nothing in ({"session_id": "x"}, {"until": "2020-01-01"}, {"assistant": "nobody"}, {"metadata": '{"a": 1}'}):
-        assert http.get("/api/v1/search", params={"q": "bicycle", **nothing}).json() == {"items": [], "next": None}
+        assert http.get("/api/v1/search", params={"q": "bicycle", **nothing}).json()["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +74,8 @@ def test_what_cannot_be_asked_is_refused(http: httpx.Client, wrong: dict[str, st
 
 def test_nobody_finds_what_another_said(server: RunningServer, http: httpx.Client) -> None:
     other = server.client(f"{uuid4().hex}@example.com")
-    assert other.get("/api/v1/search", params={"q": "bicycle"}).json() == {"items": [], "next": None}
+    nothing = {"items": [], "next": None, "by_meaning": False}
+    assert other.get("/api/v1/search", params={"q": "bicycle"}).json() == nothing
     assert httpx.get(f"{server.url}/api/v1/search", params={"q": "bicycle"}).status_code == 401
 
 

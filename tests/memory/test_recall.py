@@ -1,5 +1,6 @@
 """Search in a person's past: what is found, by whom, and what is kept for it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
-from rekindle.memory.recall.lines import BLOCK
-from rekindle.memory.recall.service import Filters, Hit
+from rekindle.memory.recall import store
+from rekindle.memory.recall.lines import BLOCK, Line, pack
+from rekindle.memory.recall.past import gather, packed
+from rekindle.memory.recall.question import read
+from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
+from rekindle.memory.recall.shelf import Shelf
 from rekindle.sessions.service import Message, Session
 from tests.conftest import OpenHouse
 
@@ -203,3 +208,82 @@ async def test_whatever_waits_is_kept_for_search_in_time(house: House, caller: C
     session = await tell(house, caller, "A kite.")
     await house.recall.catch_up()
     assert (caller.user_id, session) not in await house.recall.unindexed(limit=1000)
+
+
+async def test_a_past_in_memory_is_used_only_while_the_database_has_it_so(house: House, caller: Caller) -> None:
+    first = await tell(house, caller, "A red kite.")
+    await house.recall.index(caller.user_id, first)
+    assert await search(house, caller, "kite") == ["A red kite."]
+    in_memory = house.recall.shelf.nbytes
+    assert in_memory > 0
+    assert await search(house, caller, "kite") == ["A red kite."]
+    assert house.recall.shelf.nbytes == in_memory
+    second = await tell(house, caller, "A blue kite.")
+    await house.recall.index(caller.user_id, second)
+    assert set(await search(house, caller, "kite")) == {"A red kite.", "A blue kite."}
+    await house.sessions.delete(caller, first)
+    assert await search(house, caller, "kite") == ["A blue kite."]
+    house.recall.shelf.forget_user(caller.user_id)
+    assert house.recall.shelf.nbytes == 0
+    assert await search(house, caller, "kite") == ["A blue kite."]
+
+
+async def test_memory_is_bounded_in_bytes_and_in_time(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, *(f"Kite number {number}." for number in range(100)))
+    await house.recall.index(caller.user_id, session)
+    await search(house, caller, "kite")
+    past = house.recall.shelf.find(caller.user_id, await version(house, caller))
+    assert past
+    shelf = Shelf(size=3 * past.nbytes, seconds=0.05)
+    users = [uuid4() for _ in range(5)]
+    for user in users:
+        shelf.put(user, past)
+    assert [user for user in users if shelf.find(user, past.version)] == users[2:]
+    await asyncio.sleep(0.2)
+    assert shelf.nbytes == 0
+    small = Shelf(size=past.nbytes)
+    small.put(caller.user_id, past)
+    assert small.nbytes == 0  # one that takes more than half of all would push out everybody else's
+
+
+async def version(house: House, caller: Caller) -> tuple[int, int]:
+    async with house.database.transaction(caller.user_id) as connection:
+        return (await store.find_waiting(connection, caller.user_id, None)).version
+
+
+async def test_lines_that_come_late_follow_those_that_are_kept(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, "A kite.", "I see.", "More.", "Walruses?")
+    async with house.database.transaction(caller.user_id) as connection:
+        await connection.execute(
+            "UPDATE messages SET status = 'interrupted' WHERE session_id = %s AND seq = 4", (session,)
+        )
+    assert await house.recall.index(caller.user_id, session) == 3
+    [hit] = [h for h in await house.recall.search(caller, "walrus", limit=10) if h.message.seq == 4]
+    assert hit.before
+    assert hit.before.content == "More."
+
+
+async def test_a_search_gives_up_in_time(house: House, caller: Caller) -> None:
+    await tell(house, caller, "A kite.")
+    with pytest.raises(SearchTooSlow):
+        await house.recall.search(caller, "kite", seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("question", "about", "first_person"),
+    [
+        ("When did Kate go?", "Emi", "When did I go?"),
+        ("When did Emi's sister go?", "Emi", "When did my sister go?"),
+        ("What did Kate and Elise see?", None, "What did I and I see?"),
+        ("When did Bob go?", None, "When did Bob go?"),
+    ],
+)
+def test_people_are_known_by_the_names_they_are_greeted_with(
+    question: str, about: str | None, first_person: str
+) -> None:
+    said = ["Hi Kate!", "Hello. Hey There", "Thanks, Kate.", "Oh, hi Bob!", "Hey Kate, how are you?", "Well."]
+    lines = [Line(seq, "user", text, BEGAN, "elise" if seq % 2 else "Emi") for seq, text in enumerate(said, 1)]
+    past = gather(packed([pack(uuid7(BEGAN), lines, None)]))
+    assert past.names == {"kate": "Emi"}
+    asked = read(question, past.speakers, past.names)
+    assert (asked.about, asked.first_person) == (about, first_person)
