@@ -2,11 +2,19 @@
 
 import asyncio
 import gzip
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from rekindle.knowledge.fetch import Fetcher, FetchFailed, FetchRefused, is_public
 
@@ -243,3 +251,45 @@ async def test_nobody_there_and_no_such_name_are_said(allowed: Fetcher) -> None:
         await allowed.get("http://127.0.0.1:1/a?key=secret")
     with pytest.raises(FetchFailed, match="is not known"):
         await allowed.get("http://nobody.invalid/")
+
+
+async def test_a_certificate_is_checked_against_the_name_although_an_address_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, cert = a_certificate(tmp_path, "safe.example.com")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(cert, key)
+    site = Site()
+    site.says("/", b"safe")
+    server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    names = ["safe.example.com", "other.example.com"]
+    fetcher = Fetcher(names, resolve=lambda *_: addresses("127.0.0.1"))
+    assert (await fetcher.get(f"https://safe.example.com:{port}/")).body == b"safe"
+    with pytest.raises(FetchFailed, match="certificate"):
+        await fetcher.get(f"https://other.example.com:{port}/")
+    await fetcher.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+def a_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A key, and its certificate for this name, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    cert = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, SHA256())
+    )
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "cert.pem").write_bytes(cert.public_bytes(Encoding.PEM))
+    return folder / "key.pem", folder / "cert.pem"
