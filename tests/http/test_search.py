@@ -74,7 +74,7 @@ def test_what_cannot_be_asked_is_refused(http: httpx.Client, wrong: dict[str, st
 
 def test_nobody_finds_what_another_said(server: RunningServer, http: httpx.Client) -> None:
     other = server.client(f"{uuid4().hex}@example.com")
-    nothing = {"items": [], "next": None, "by_meaning": False}
+    nothing: dict[str, object] = {"items": [], "next": None, "by_meaning": False}
     assert other.get("/api/v1/search", params={"q": "bicycle"}).json() == nothing
     assert httpx.get(f"{server.url}/api/v1/search", params={"q": "bicycle"}).status_code == 401
 

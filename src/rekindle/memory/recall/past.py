@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -133,9 +133,16 @@ class Past:
         arrays = [getattr(self, name) for name in self.__slots__] + [signs for _, signs in self.wholes.values()]
         return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray)) + 100 * len(self.model)
 
-    def session_ids(self) -> list[UUID]:
-        """The ids of all sessions."""
-        return [UUID(bytes=own.tobytes()) for own in self.sessions]
+    def among(self, sessions: Collection[UUID]) -> NDArray[np.bool_]:
+        """(n,) whether a line is of one of these sessions."""
+        wanted = {session.bytes for session in sessions}
+        return np.array([own in wanted for own in self._session_keys()], np.bool_)[self.session]
+
+    def at(self, places: Collection[tuple[UUID, int]]) -> NDArray[np.bool_]:
+        """(n,) whether a line is one of these, given by session and seq."""
+        number = {own: place for place, own in enumerate(self._session_keys())}
+        wanted = [(number[session.bytes] << 32) + seq for session, seq in places if session.bytes in number]
+        return np.isin((self.session << 32) + self.seqs(np.arange(len(self))), np.array(wanted, np.intp))
 
     def seqs(self, lines: Places) -> Places:
         """The seqs of lines."""
@@ -165,6 +172,10 @@ class Past:
         own = (self.sessions == np.frombuffer(session_id.bytes, np.uint8)).all(axis=1)
         blocks = np.flatnonzero(own[self.block_session])
         return int((self.first + np.diff(self.start) - 1)[blocks].max(initial=0))
+
+    def _session_keys(self) -> list[bytes]:
+        joined = self.sessions.tobytes()
+        return [joined[i : i + 16] for i in range(0, len(joined), 16)]
 
     def _blocks(self, lines: Places) -> Places:
         return np.searchsorted(self.start, lines, side="right") - 1

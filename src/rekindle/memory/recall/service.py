@@ -331,7 +331,7 @@ def _late(late: list[tuple[UUID, Line]], past: Past) -> Past:
 def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]:
     allowed: NDArray[np.bool_] = past.length > 0
     if limits.sessions is not None:
-        allowed &= np.array([session in limits.sessions for session in past.session_ids()], bool)[past.session]
+        allowed &= past.among(limits.sessions)
     if filters.role is not None:
         by_assistant = (past.flags & BY_ASSISTANT) > 0
         allowed &= by_assistant == (filters.role == "assistant")
@@ -341,10 +341,7 @@ def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]
         allowed &= past.said < filters.until.timestamp()
     if filters.without is not None:
         session, first = filters.without
-        here = np.array([known == session for known in past.session_ids()], bool)[past.session]
-        allowed &= ~(here & (past.seqs(np.arange(len(past))) >= first))
+        allowed &= ~(past.among([session]) & (past.seqs(np.arange(len(past))) >= first))
     if limits.places is not None:
-        ids = past.session_ids()
-        places = zip(past.session, past.seqs(np.arange(len(past))), strict=True)
-        allowed &= np.fromiter(((ids[s], int(seq)) in limits.places for s, seq in places), bool, len(past))
+        allowed &= past.at(limits.places)
     return allowed
