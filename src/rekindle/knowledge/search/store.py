@@ -104,13 +104,8 @@ async def list_nearest(
     connection: Connection, asked: Sequence[float], model: str, assistant: str | None, limit: int, *, index: bool
 ) -> list[UUID]:
     """The chunks nearest in meaning: by the `index` where vectors of this width have one, else each compared."""
-    # Under a filter an index gives fewer rows than there are, unless it may go on scanning: since pgvector 0.8.
-    await connection.execute(
-        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true) FROM pg_extension "
-        "WHERE extname = 'vector' AND string_to_array(extversion, '.')::integer[] >= '{0,8}'"
-    )
     width = len(asked)
-    indexed = f"::halfvec({width})" if index and width in WIDTHS else ""
+    indexed = f"::halfvec({width})" if index and width in WIDTHS and await _goes_on_scanning(connection) else ""
     cursor = await connection.execute(
         f"""
         SELECT c.id FROM chunks c
@@ -120,6 +115,15 @@ async def list_nearest(
         {"asked": vector(asked), "model": model, "assistant": assistant, "limit": limit},
     )
     return [row["id"] for row in await cursor.fetchall()]
+
+
+async def _goes_on_scanning(connection: Connection) -> bool:
+    """Let an index go on where a filter leaves too few rows; False before pgvector 0.8, where there is no index."""
+    cursor = await connection.execute(
+        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true) FROM pg_extension WHERE extname = 'vector' "
+        r"AND regexp_match(extversion, '^(\d+)\.(\d+)')::integer[] >= '{0,8}'"
+    )
+    return await cursor.fetchone() is not None
 
 
 async def list_candidates(

@@ -123,7 +123,8 @@ def upgrade() -> None:
         run(TABLES)
     # An index under a filter is of use since pgvector can go on scanning (0.8).
     if scalar(
-        "SELECT string_to_array(extversion, '.')::integer[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector'"
+        r"SELECT regexp_match(extversion, '^(\d+)\.(\d+)')::integer[] >= '{0,8}' FROM pg_extension "
+        "WHERE extname = 'vector'"
     ):
         for width in WIDTHS:
             run(
