@@ -107,7 +107,7 @@ def test_the_printed_page_reads_the_stream(asking: Asking, user: httpx.Client) -
 
 
 def test_a_tool_at_work_shows_its_status_as_printed(
-    serve: Serve, model: ModelServer, tmp_path: Path, email: str
+    serve: Serve, new_database: Callable[[], str], model: ModelServer, tmp_path: Path, email: str
 ) -> None:
     (tmp_path / "repairs").mkdir()
     (tmp_path / "repairs" / "assistant.toml").write_text('tools = ["search_guides"]\n')
@@ -119,7 +119,9 @@ def test_a_tool_at_work_shows_its_status_as_printed(
     model.script(
         Reply("", tool_calls=[ToolCall("search_guides", {"device": "iPhone"})]), Reply(["To", " fix", " it, open it."])
     )
-    page = Page(serve(str(tmp_path / "repairs"), **asks(model)).client(email))
+    # A database of its own: no other test's left-over summaries are asked of this model.
+    variables = asks(model, REKINDLE_DATABASE_URL=new_database())
+    page = Page(serve(str(tmp_path / "repairs"), **variables).client(email))
     page.send_message_stream("How do I fix my iPhone screen?")
     assert page.events[0] == {"type": "status", "content": "Searching iFixit..."}
     assert [event["type"] for event in page.events] == ["status"] + ["token"] * len(page.tokens) + ["done"]
