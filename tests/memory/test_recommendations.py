@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from rekindle.assistants.assistant import Assistant, Errand, Found
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from rekindle.knowledge.tools import search_tool
+from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.profile.recommendation import recommendation_tool
 from tests.conftest import OpenHouse
 
@@ -53,6 +53,19 @@ async def test_what_fits_a_past_interest_is_recommended_with_both_sources(house:
     [interest] = [source for source in answer.sources if source.quote == "CPO training"]
     assert interest.session_id
     assert not any("Boats" in result["text"] for result in results)
+
+
+async def test_courses_of_the_price_list_are_recommended_too(house: House, ann: Caller, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text("course,kind,price,currency\nCPO Training,individual,395.00,USD\nBaking,individual,10.00,USD\n")
+    await house.prices.import_file(prices, "desk")
+    price = price_tool(house.prices)
+    tool = recommendation_tool(house.profile, lambda errand, course: price(errand, course, 1))
+    answer = await tool(Errand(ann, uuid4(), 1, "desk", lambda: asyncio.sleep(0, {})))
+    [course] = json.loads(answer.text)["results"]
+    assert "395" in course["text"]
+    assert course["because"] == "CPO training"
+    assert {source.kind for source in answer.sources} == {"profile", "price"}
 
 
 async def test_where_nothing_fits_the_interests_are_all_there_is(house: House, ann: Caller) -> None:
