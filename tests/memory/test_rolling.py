@@ -160,12 +160,13 @@ async def test_what_is_no_summary_is_refused(writer: ModelSummaries, model: Mode
         "The user asked the assistant to wait. The assistant said it would take three weeks.",
         "I18n was the topic: the user must translate a JSON schema into French.",
         "The user said they must write an essay on pools and need to include two quotes.",
+        'The user asked what the JSON of the pool API is. The answer was a schema; they said: "let me check that".',
     ],
 )
 async def test_a_summary_that_speaks_of_such_things_is_none_of_them(
     writer: ModelSummaries, model: ModelServer, text: str
 ) -> None:
-    model.script(written(text))
+    model.script(written(text, open_questions=["I need to write an essay. Where do I begin?"]))
     assert (await writer.write([Said("user", "What about pools?")])).text == text
 
 

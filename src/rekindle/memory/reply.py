@@ -74,19 +74,23 @@ _ALOUD = re.compile(
     r"i (?:need|have|must|should|will|am asked|'ll|want|can|think)\b|i'(?:ll|m)\b|the (?:user|"
     r"task|prompt|instructions?|system|question) (?:wants? me|asks? me|is asking me|says? (?:to|i)|requires?|is to)|"
     r"the user (?:wants|is asking for) a (?:json|summary)|my (?:task|job) is|as an ai|i cannot|i can't|sorry)|"
-    r"\b(?:the (?:json|output|response|schema) (?:should|must|needs|has to)|step by step|let me (?:think|re-?read|"
-    r"count|check))\b",
+    r"\b(?:the (?:json|output|response|schema) (?:should|must|needs|has to)|step by step|(?<![\"“'])let me (?:think|"
+    r"re-?read|count|check))\b",
     re.IGNORECASE,
 )
 _LEAKED = re.compile(
-    r"</?(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[/?THINK\]|<\|[^|>]{1,30}\|>|"
-    r"(?:^|(?<=[.!?…] ))(?:wait|hmm)[,.…]+ (?:i|let|no|actually|the|but|so)\b|\blet me (?:think|see|re-?read|count|check|write|"
-    r"summari[sz]e|draft|re-?consider)\b|\bi (?:should|need to|must|will|'ll) (?:now )?(?:mention|include|write|"
-    r"summari[sz]e|output|produce|respond|return|keep it (?:short|under|to))\b|\b(?:the|this|my|a valid|required) "
-    r"(?:json|schema|output format)\b|\b(?:<talk|</talk)\b",
+    r"</?(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[/?THINK\]|<\|[^|>]{1,30}\|>|</?talk\b|"
+    r"(?<![\"“'])\blet me (?:think|re-?read|re-?consider|summari[sz]e|draft)\b",
     re.IGNORECASE,
 )
-"""The same in the middle of a text, or in one of its lists."""
+"""What no summary holds, nor one of its lists."""
+_SECOND_THOUGHTS = re.compile(
+    r"(?:^|(?<=[.!?…] ))(?:(?:wait|hmm|okay|so|now|actually)[,.…]+ )*(?:(?:wait|hmm)[,.…]+ (?:i|let|no|actually|the|"
+    r"but)|i (?:should|need to|must|will|'ll) (?:now )?(?:mention|include|write|summari[sz]e|output|produce|respond|"
+    r"return))\b",
+    re.IGNORECASE,
+)
+"""Where a sentence of a text begins; in a list they may be the user's own words."""
 _PREFACE = re.compile(
     r"^(?:(?:sure|certainly|of course)[,!.]? *)?(?:here(?:'s| is| are)[^:\n]{0,80}:|"
     r"(?:\*\*)?summary(?:\*\*)?:(?:\*\*)?)\s*",
@@ -117,7 +121,8 @@ def judge(written: Written) -> None:
     if len(text) > LONGEST_TEXT:
         raise ModelError("The model wrote far more than a summary.")
     lists = (*written.topics, *written.preferences, *written.open_questions, *written.milestones)
-    if _ALOUD.search(text) or any(_LEAKED.search(part) for part in (text, *lists)):
+    aloud = _ALOUD.search(text) or _SECOND_THOUGHTS.search(text)
+    if aloud or any(_LEAKED.search(part) for part in (text, *lists)):
         raise ModelError("The model thought aloud instead of writing a summary.")
     if repeats_itself(text) or any(repeats_itself(item) for item in lists):
         raise ModelError("The model repeated itself instead of writing a summary.")
