@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ class CannotBuild(Exception):
     """The page cannot be built here: there is no Node, or what it needs could not be fetched."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("build", "check", "types", "library"))
     parser.add_argument("--optional", action="store_true", help="If the page cannot be built, say so and go on.")
-    wanted = parser.parse_args()
+    wanted = parser.parse_args(arguments)
     try:
         match wanted.what:
             case "build":
@@ -46,7 +46,7 @@ def main() -> int:
                 write_types()
             case "library":
                 install()
-                npm("run", "lib")
+                npm("run", "lib", quiet=True)
     except CannotBuild as error:
         print(f"The page was not built: {error}", file=sys.stderr)
         if not wanted.optional:

@@ -18,6 +18,8 @@ from tests.conftest import Asking, RunningServer, Serve, asks, repeats
 
 WAIT_MS = 10_000
 expect.set_options(timeout=WAIT_MS)
+HOST_SECRET = "what the site around the widget signs with, 32+"
+HOST_ISSUER = "https://shop.example"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -40,7 +42,16 @@ def page_for_all(serve_for_all: Serve, new_database: Callable[[], str]) -> Itera
     if not (BUILT / "index.html").exists() or not STAMP.exists():
         pytest.fail("The page has not been built: `make page`.")
     with ModelServer() as model:
-        server = serve_for_all(**asks(model, REKINDLE_DATABASE_URL=new_database(), REKINDLE_JOBS_IN_SERVER="true"))
+        server = serve_for_all(
+            **asks(
+                model,
+                REKINDLE_DATABASE_URL=new_database(),
+                REKINDLE_WIDGET_ORIGINS="http://localhost:*",
+                REKINDLE_HOST_SECRET=HOST_SECRET,
+                REKINDLE_HOST_ISSUER=HOST_ISSUER,
+                REKINDLE_HOST_AUDIENCE="rekindle",
+            )
+        )
         yield Asking(server, model)
 
 

@@ -21,7 +21,9 @@ def test_each_view_has_an_address_of_its_own(site: Asking, path: str) -> None:
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self';" in policy
     assert "connect-src 'self';" in policy
-    assert policy.endswith("frame-ancestors 'self'" if path == "/widget" else "frame-ancestors 'none'")
+    assert policy.endswith(
+        "frame-ancestors 'self' http://localhost:*" if path == "/widget" else "frame-ancestors 'none'"
+    )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-cache"
 

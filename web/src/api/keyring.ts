@@ -86,6 +86,12 @@ export class Keyring {
     this.#tell();
   }
 
+  /** Use these keys without keeping them: whose they are keeps them. */
+  lend(keys: Keys): void {
+    this.#keys = keys;
+    this.#tell();
+  }
+
   addVisit(visit: Visit, visitor: Keys["visitor"]): void {
     const others = this.#keys.visits.filter((known) => known.session !== visit.session);
     this.change({ visits: [visit, ...others].slice(0, MOST_VISITS), visitor });

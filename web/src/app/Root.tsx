@@ -2,7 +2,6 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { Outlet, useRouter } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { HouseProvider } from "@/api/house";
-import { TooltipProvider } from "@/components/ui/tooltip";
 import { Toasts } from "@/components/ui/toast";
 import { LiveRegions } from "@/lib/live";
 import { house, queries } from "./house";
@@ -14,11 +13,9 @@ export function Root() {
   return (
     <HouseProvider house={here}>
       <QueryClientProvider client={queries}>
-        <TooltipProvider>
-          <Outlet />
-          <Toasts />
-          <LiveRegions />
-        </TooltipProvider>
+        <Outlet />
+        <Toasts />
+        <LiveRegions />
       </QueryClientProvider>
     </HouseProvider>
   );

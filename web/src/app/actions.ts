@@ -1,7 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useSyncExternalStore } from "react";
-import { type Api, held, type Session } from "@/api/client";
+import { beginSession } from "@/api/begin";
+import { held, type Session } from "@/api/client";
 import { useHouse } from "@/api/house";
 import { Problem } from "@/api/problem";
 import { names, sessionChanged } from "@/api/queries";
@@ -24,20 +25,6 @@ export function useLeaving(): ReadonlySet<string> {
     },
     () => leaving,
   );
-}
-
-/** Begin a session: with an account a further one; for a visitor a further visit under the same name. */
-export async function beginSession(api: Api): Promise<string> {
-  const { account, visitor } = api.keys.get();
-  if (account) return (await held(api.as(account).POST("/api/v1/sessions", { body: {} as never }))).id;
-  const said = visitor ?? { name: "", email: "", phone: "" };
-  const found = await held(
-    api.as(null).POST("/api/v1/identity/check-in", {
-      body: { name: said.name || null, email: said.email || null, phone: said.phone || null },
-    }),
-  );
-  api.keys.addVisit({ session: found.session_id, token: found.token }, said);
-  return found.session_id;
 }
 
 /** What can be done with sessions from anywhere on the page. Each says by itself what went wrong. */

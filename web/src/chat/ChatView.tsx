@@ -93,7 +93,7 @@ export function ChatView({
     const onKey = (event: globalThis.KeyboardEvent) => {
       // An open menu or dialog has the first right to Esc.
       if (event.key !== "Escape" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
-      if (document.querySelector("[role=dialog],[role=alertdialog],[role=menu]")) return;
+      if (document.querySelector("[role=dialog],[role=alertdialog],:popover-open")) return;
       if (chat.get().live) stop();
     };
     document.addEventListener("keydown", onKey);

@@ -23,6 +23,12 @@ export function readOut(text: string): void {
   say("message", text);
 }
 
+/** Say no more of it: somebody else is here now. */
+export function hush(): void {
+  said.status = said.message = "";
+  for (const listener of listeners) listener();
+}
+
 function subscribe(listener: () => void) {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -1,1 +1,188 @@
-export {};
+/**
+ * What `<script src="https://chat.example/widget.js" async></script>` puts on a site: a button, a frame behind it, and
+ * `window.Rekindle`. Everything is inside one element with a shadow root, so neither page changes the other's looks.
+ *
+ * Attributes of the script: `data-assistant`, `data-title`, `data-open` (shown at once), `data-no-button` (the site has its own).
+ */
+import type { ToFrame, ToSite } from "./words";
+
+type Name = "ready" | "open" | "close" | "session" | "answer";
+type Listener = (detail: Record<string, unknown>) => void;
+
+export interface RekindleWidget {
+  /** Show the chat. */
+  open(): void;
+  /** Hide it; what runs goes on. */
+  close(): void;
+  /** Say who the site's user is, by a JWT that the site's server has signed; null: nobody is signed in. */
+  setUser(token: string | null): void;
+  /** Forget who was here: the next one begins as a stranger. */
+  reset(): void;
+  /** Hear of `ready`, `open`, `close`, `session` and `answer`. Gives the function that ends it. */
+  on(name: Name, listener: Listener): () => void;
+}
+
+const KEPT = "rekindle.widget";
+
+const STYLE = `
+:host { all: initial; }
+button, .frame { position: fixed; z-index: 2147483000; inset-inline-end: max(20px, env(safe-area-inset-right)); }
+button { bottom: max(20px, env(safe-area-inset-bottom)); width: 56px; height: 56px; border: 0; border-radius: 18px;
+  background: #a93f18; cursor: pointer; padding: 0; box-shadow: 0 8px 24px rgb(0 0 0 / .25); }
+button:hover { background: #8d3311; }
+button:focus-visible { outline: 3px solid #a93f18; outline-offset: 3px; }
+button svg { width: 28px; height: 28px; display: block; margin: auto; }
+.frame { bottom: 90px; width: min(400px, calc(100vw - 40px)); height: min(640px, calc(100dvh - 110px)); border: 0;
+  border-radius: 18px; box-shadow: 0 16px 48px rgb(0 0 0 / .28); background: Canvas; color-scheme: light dark; }
+.frame[hidden], button[hidden] { display: none; }
+@media (max-width: 480px) { .frame { inset: 0; width: 100vw; height: 100dvh; border-radius: 0; } }
+@media print { :host { display: none !important; } }
+`;
+
+const OPEN =
+  '<svg viewBox="0 0 24 24" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M21 12a8 8 0 0 1-11.500 7.200L4 21l1.800-5.500A8 8 0 1 1 21 12z"/></svg>';
+const CLOSE =
+  '<svg viewBox="0 0 24 24" fill="none" stroke="#fff" stroke-width="2.500" stroke-linecap="round" aria-hidden="true"><path d="M6 9l6 6 6-6"/></svg>';
+
+function build(script: HTMLScriptElement): RekindleWidget {
+  const server = new URL(script.src, location.href).origin;
+  const { assistant, title = "Chat", open: openAtOnce, noButton } = script.dataset;
+  const listeners = new Map<Name, Set<Listener>>();
+  let frame: HTMLIFrameElement | null = null;
+  let token: string | null = null;
+  let ready = false;
+  let shown = false;
+
+  const host = document.createElement("div");
+  host.dataset.rekindle = "";
+  const root = host.attachShadow({ mode: "open" });
+  // A sheet that is made, not written into the page: a site's policy against inline styles does not mind it.
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
+  const button = document.createElement("button");
+  button.type = "button";
+  button.hidden = noButton !== undefined;
+  button.addEventListener("click", () => (shown ? close() : open()));
+  root.append(button);
+  label();
+
+  function label() {
+    button.innerHTML = shown ? CLOSE : OPEN;
+    button.setAttribute("aria-label", shown ? `Close ${title}` : `Open ${title}`);
+    button.setAttribute("aria-expanded", String(shown));
+  }
+
+  function tell(name: Name, detail: Record<string, unknown> = {}) {
+    for (const listener of listeners.get(name) ?? []) {
+      try {
+        listener(detail);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+  }
+
+  function say(message: ToFrame) {
+    frame?.contentWindow?.postMessage(message, server);
+  }
+
+  function open() {
+    if (!frame) {
+      frame = document.createElement("iframe");
+      frame.className = "frame";
+      frame.title = title;
+      frame.allow = "clipboard-write";
+      frame.src = `${server}/widget${assistant ? `?assistant=${encodeURIComponent(assistant)}` : ""}`;
+      root.append(frame);
+    }
+    frame.hidden = false;
+    if (shown) return;
+    shown = true;
+    label();
+    if (ready) say({ rekindle: "shown" });
+    tell("open");
+  }
+
+  function close() {
+    if (!shown || !frame) return;
+    shown = false;
+    frame.hidden = true;
+    label();
+    if (!button.hidden) button.focus();
+    tell("close");
+  }
+
+  addEventListener("message", (event: MessageEvent<ToSite>) => {
+    if (!frame || event.source !== frame.contentWindow || event.origin !== server) return;
+    const message = event.data;
+    switch (message?.rekindle) {
+      case "hello":
+        say({ rekindle: "welcome", kept: keep(), token });
+        break;
+      case "ready":
+        ready = true;
+        if (shown) say({ rekindle: "shown" });
+        tell("ready");
+        break;
+      case "keep":
+        keep(message.value);
+        break;
+      case "close":
+        close();
+        break;
+      case "event":
+        if (message.name === "session" || message.name === "answer") tell(message.name, message.detail);
+    }
+  });
+
+  const attach = () => {
+    document.body.append(host);
+    if (openAtOnce !== undefined) open();
+  };
+  if (document.body) attach();
+  else document.addEventListener("DOMContentLoaded", attach);
+
+  return {
+    open,
+    close,
+    setUser(next) {
+      token = next;
+      if (ready) say({ rekindle: "user", token });
+    },
+    reset() {
+      token = null;
+      keep(null);
+      if (ready) say({ rekindle: "reset" });
+    },
+    on(name, listener) {
+      const known = listeners.get(name) ?? new Set();
+      known.add(listener);
+      listeners.set(name, known);
+      return () => known.delete(listener);
+    },
+  };
+}
+
+/** What this site keeps for the frame; with a value, keeps that. */
+function keep(value?: string | null): string | null {
+  try {
+    if (value === null) localStorage.removeItem(KEPT);
+    else if (value !== undefined) localStorage.setItem(KEPT, value);
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
+}
+
+declare global {
+  interface Window {
+    Rekindle?: RekindleWidget;
+  }
+}
+
+const script = document.currentScript;
+if (script instanceof HTMLScriptElement && !window.Rekindle) {
+  window.Rekindle = build(script);
+  dispatchEvent(new Event("rekindle"));
+}
