@@ -1,5 +1,6 @@
 """Rolling summaries: what left the window of a session is kept in a few lines, judged before it counts."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -244,6 +245,12 @@ async def test_jobs_write_it_of_sessions_that_go_on(
     async with house.database.connection() as connection:
         cursor = await connection.execute("SELECT args FROM procrastinate_jobs WHERE task_name = 'roll_summary'")
         assert [row["args"]["session_id"] for row in await cursor.fetchall()] == [str(going.id)]
+    house.jobs.start()
+    async with asyncio.timeout(30):
+        while not (found := await versions(house, caller, going)):
+            await asyncio.sleep(0.05)
+    assert found[0][:3] == (1, 1, 6)
+    assert await house.rolling.behind() == []
 
 
 async def test_two_jobs_at_once_write_one_version(house: House, caller: Caller, session: Session) -> None:
