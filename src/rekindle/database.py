@@ -29,6 +29,8 @@ log = structlog.get_logger()
 CHECK_SECONDS = 2.0
 AWAY_SECONDS = 1.0
 """How long a database that could not be reached is not asked again; then it gets as long to answer."""
+BUSY_SECONDS = 2.0
+"""One that answered others within this time is busy, not away."""
 RECONNECT_SECONDS = 5.0
 """How long the pool tries to renew a lost connection by itself before it waits to be asked."""
 STATEMENT_SECONDS = 30.0
@@ -69,6 +71,7 @@ class Database:
         self._prepare = prepare
         self._wait_seconds = wait_seconds
         self._away_until: float | None = None
+        self._answered_at = float("-inf")
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
             connection_class=AsyncConnection[DictRow],
@@ -105,9 +108,14 @@ class Database:
             async with asyncio.timeout(STATEMENT_SECONDS), self._pool.connection(timeout=wait) as connection:
                 yield connection
             self._away_until = None
+            self._answered_at = time.monotonic()
         except QueryCanceled as error:
             raise TooMuch from error
         except (OperationalError, PoolTimeout, TimeoutError) as error:
+            if isinstance(error, PoolTimeout) and time.monotonic() - self._answered_at < BUSY_SECONDS:
+                # Too many ask, and others are answered: nobody else need be told that it is away.
+                log.warning("database.busy")
+                raise DatabaseDown("The database has too much to do. Try again in a moment.") from error
             # Only what a lost or absent server causes is "down"; a statement's own faults are not OperationalErrors.
             log.warning("database.unreachable", error=type(error).__name__)
             self._away_until = time.monotonic() + AWAY_SECONDS

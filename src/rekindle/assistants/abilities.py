@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from rekindle.assistants.assistant import ABILITIES, Assistant, Errand
+from rekindle.errors import RekindleError
 
 log = structlog.get_logger()
 
@@ -51,6 +52,6 @@ async def _offered(ability: _Ability, errand: Errand) -> bool:
         return True
     try:
         return await ability.when(errand)
-    except Exception:  # a database that is away costs an answer this tool, not the answer
-        log.warning("ability_not_offered", ability=ability.tool.__name__, exc_info=True)
+    except RekindleError as error:  # a database that is away costs an answer this tool, not the answer
+        log.warning("ability.not_offered", ability=ability.tool.__name__, error=error.code)
         return False
