@@ -58,7 +58,7 @@ class Sessions:
         self._rule = rule
         self._capabilities: Known[UUID, Caller] = Known()
         self._threads: Known[tuple[UUID, str], UUID] = Known()
-        self._current: Known[UUID, Session] = Known()
+        self._current: Known[UUID, Session] = Known(1_000)  # for as many as may be live without a database
         for known in (self._capabilities, self._threads, self._current):
             identity.revocations.tell(known)
 
