@@ -52,7 +52,7 @@ class Recollection:
         self._profile = profile
         self._rule = rule
         self._seconds = seconds
-        self._late: set[asyncio.Task[list[Recalled]]] = set()
+        self._late: set[asyncio.Task[list[Recalled] | None]] = set()
 
     async def of_turn(
         self, caller: Caller, session_id: UUID, message: str, *, before: int, policy: Policy = "nearest"
@@ -74,8 +74,10 @@ class Recollection:
             for task in tasks:
                 self._let_go(task)
         metrics.RECALL_SECONDS.observe(time.perf_counter() - began)
-        found = [record for task in tasks if task in done for record in task.result()]
-        metrics.RECALLS.labels("late" if late else "found" if found else "nothing").inc()
+        results = [task.result() for task in tasks if task in done]
+        found = [record for result in results for record in result or ()]
+        outcome = "failed" if None in results else "late" if late else "found" if found else "nothing"
+        metrics.RECALLS.labels(outcome).inc()
         return found
 
     async def near(
@@ -118,17 +120,17 @@ class Recollection:
             for known in await self._profile.known(caller, _FACTS)
         ]
 
-    async def _found(self, work: Coroutine[Any, Any, list[Recalled]]) -> list[Recalled]:
+    async def _found(self, work: Coroutine[Any, Any, list[Recalled]]) -> list[Recalled] | None:
+        """What came of the work; None when it failed."""
         try:
             return await work
         except RekindleError as error:
             log.warning("recall.failed", code=error.code)
         except Exception as error:  # a fault of ours costs an answer its memories, not the answer
             log.exception("recall.fault", error=type(error).__name__)
-        metrics.RECALLS.labels("failed").inc()
-        return []
+        return None
 
-    def _let_go(self, task: asyncio.Task[list[Recalled]]) -> None:
+    def _let_go(self, task: asyncio.Task[list[Recalled] | None]) -> None:
         """Give a task up without waiting for it: a database that hangs takes its time to hear of that."""
         if not task.done():
             self._late.add(task)

@@ -12,7 +12,8 @@ CREATE FUNCTION kept_references(p_used jsonb) RETURNS jsonb LANGUAGE sql STABLE 
     SELECT coalesce(jsonb_agg(used.reference ORDER BY used.place), '[]')
     FROM jsonb_array_elements(p_used) WITH ORDINALITY AS used (reference, place)
     WHERE used.reference ->> 'kind' = 'summary' AND NOT used.reference ? 'nearest'
-      AND EXISTS (SELECT FROM session_summaries s WHERE s.session_id = (used.reference ->> 'session_id')::uuid)
+      AND EXISTS (SELECT FROM session_summaries s JOIN sessions past ON past.id = s.session_id
+                  WHERE s.session_id = (used.reference ->> 'session_id')::uuid)
 $$;
 
 CREATE FUNCTION recalled_summaries(p_references jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
@@ -146,6 +147,7 @@ BEGIN
             SELECT coalesce(jsonb_agg(jsonb_build_object('kind', 'summary', 'session_id', s.session_id)
                                       ORDER BY s.session_id DESC), '[]') INTO sources
             FROM (SELECT r.session_id FROM session_summaries r
+                  JOIN sessions past ON past.id = r.session_id  -- a session that was deleted is not there
                   WHERE r.user_id = p_user AND r.session_id <> p_session
                   ORDER BY r.session_id DESC LIMIT p_recall) s;
         END IF;
