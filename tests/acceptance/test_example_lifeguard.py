@@ -63,13 +63,13 @@ def test_the_training_desk_answers_from_its_documents_and_its_price_list(served:
         time.sleep(0.2)
     assert [used["name"] for used in answer["tools_used"]] == ["recommendations"]
     assert "CPO" in answer["response"]
-    assert {source["kind"] for source in answer["sources"]} == {"profile", "document"}
+    assert {source["kind"] for source in answer["sources"]} >= {"profile", "document"}
 
 
 def test_there_is_enough_of_it_to_be_searched(served: Served) -> None:
     with served.server.database() as database:
         counts = {
-            table: database.execute(f"SELECT count(*) FROM {table} {where}").fetchone()[0]  # type: ignore[arg-type,index]
+            table: database.execute(f"SELECT count(*) FROM {table} {where}").fetchone()[0]  # type: ignore[index]
             for table, where in (
                 ("documents", "WHERE assistant = 'lifeguard'"),
                 ("courses", ""),

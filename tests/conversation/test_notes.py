@@ -6,7 +6,6 @@ from rekindle.conversation.notes import MOST_SOURCES, NOTES_CHARS, Notes
 
 def test_a_source_is_kept_once_and_has_a_number() -> None:
     notes = Notes()
-    assert notes.as_json is None
     page = {"kind": "web", "title": "A page", "url": "https://example.com"}
     assert notes.add(Sourced((page, page))) == [{"id": "1", **page}]
     assert notes.add(Sourced((page, {**page, "title": "Another"}))) == [{"id": "2", **page, "title": "Another"}]
