@@ -31,7 +31,7 @@ def rows(asking: Asking) -> list[tuple[int, ...]]:
         return database.execute(
             "SELECT (SELECT count(*) FROM users), count(*), (SELECT count(*) FROM messages), "
             "count(*) FILTER (WHERE ended_at IS NULL), sum(last_seq) "
-            "FROM sessions WHERE id NOT IN (SELECT session_id FROM hidden_sessions)"
+            "FROM sessions WHERE hidden_at IS NULL"
         ).fetchall()
 
 

@@ -106,8 +106,9 @@ async def test_when_its_time_is_up_a_job_erases_it_for_good(
     for session in (due, fresh):
         await house.conversation.delete(caller, session.id)
     async with house.database.system() as connection:
+        await connection.execute("SELECT set_config('rekindle.hidden_too', 'on', true)")
         await connection.execute(
-            "UPDATE hidden_sessions SET hidden_at = hidden_at - interval '11 minutes' WHERE session_id = %s", (due.id,)
+            "UPDATE sessions SET hidden_at = hidden_at - interval '11 minutes' WHERE id = %s", (due.id,)
         )
     await house.jobs.find_work()
     async with house.database.connection() as connection:
@@ -117,11 +118,11 @@ async def test_when_its_time_is_up_a_job_erases_it_for_good(
     await house.sessions.hidden.restore(caller, fresh.id, minutes=10)
     await house.conversation.delete(caller, fresh.id)
     counts = await house.erasure.erase(caller.user_id)
-    assert (counts["hidden_sessions"], counts["sessions"], counts["messages"]) == (1, 2, 4)
+    assert (counts["sessions"], counts["messages"]) == (2, 4)
 
 
 async def test_every_table_of_sessions_leaves_hidden_ones_out(house: House) -> None:
-    exempt = {"hidden_sessions", "session_reviews", "usage_daily"}
+    exempt = {"session_reviews", "usage_daily"}
     async with house.database.connection() as connection:
         cursor = await connection.execute(
             """
@@ -147,6 +148,23 @@ async def test_a_thread_is_free_for_another_session_meanwhile(house: House, call
     await house.conversation.delete(caller, again.id)
     await house.sessions.hidden.restore(caller, again.id, minutes=10)
     assert (await house.sessions.get(caller, again.id)).thread == "main"
+
+
+async def test_a_turn_that_waits_for_the_session_is_not_begun_in_a_hidden_one(house: House, caller: Caller) -> None:
+    for _ in range(5):
+        session = await house.sessions.start(caller)
+        await say(house, caller, session, "Hello.")
+        outcomes = await asyncio.gather(
+            *(house.conversation.say(caller, session.id, "Quick!", on_busy="wait") for _ in range(4)),
+            house.conversation.delete(caller, session.id),
+            return_exceptions=True,
+        )
+        if outcomes[-1] is None:
+            await house.sessions.hidden.restore(caller, session.id, minutes=10)
+        messages = await house.sessions.messages.of(caller, session.id)
+        assert [message.seq for message in messages] == list(range(1, len(messages) + 1))
+        assert (await house.sessions.get(caller, session.id)).last_seq == len(messages)
+        assert not [message for message in messages if message.status == "running"]
 
 
 async def test_an_answer_that_is_being_written_is_cancelled_first(

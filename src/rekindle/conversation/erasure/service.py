@@ -46,6 +46,7 @@ class Erasure:
                 async with self._database.system() as connection:
                     if not await store.has_user(connection, user_id):
                         return {}
+                    await store.reach_hidden(connection)
                     sessions = await store.lock_sessions(connection, user_id)
                     counts = await store.delete_user(connection, user_id)
                 break

@@ -5,7 +5,6 @@ from uuid import UUID
 from rekindle.database import Connection
 
 TABLES = (
-    "hidden_sessions",
     "session_reviews",
     "messages",
     "session_summaries",
@@ -32,6 +31,11 @@ Messages first: a reply that ends holds its message and goes on to the counts, a
 async def has_user(connection: Connection, user_id: UUID) -> bool:
     cursor = await connection.execute("SELECT id FROM users WHERE id = %s", (user_id,))
     return await cursor.fetchone() is not None
+
+
+async def reach_hidden(connection: Connection) -> None:
+    """From here on, this transaction reaches sessions that are hidden."""
+    await connection.execute("SELECT set_config('rekindle.hidden_too', 'on', true)")
 
 
 async def lock_sessions(connection: Connection, user_id: UUID) -> list[UUID]:

@@ -71,11 +71,14 @@ CREATE TABLE sessions (
     ended_at timestamptz,
     state jsonb NOT NULL DEFAULT '{}',
     metadata jsonb NOT NULL DEFAULT '{}',
+    hidden_at timestamptz,
+    hidden_thread text,
     UNIQUE (id, user_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX sessions_user ON sessions (user_id, id);
 CREATE UNIQUE INDEX sessions_thread ON sessions (user_id, thread) WHERE thread IS NOT NULL;
 CREATE INDEX sessions_open ON sessions (id) WHERE ended_at IS NULL;
+CREATE INDEX sessions_hidden ON sessions (user_id, id) WHERE hidden_at IS NOT NULL;
 
 -- `content` is a JSON string: room for parts beside text, as chat APIs have them. A turn's id is its reply's.
 CREATE TABLE messages (
@@ -136,6 +139,13 @@ CREATE TABLE user_usage (
 );
 """
 
+HIDDEN = """
+-- A session that its user deleted is there for nobody, the system neither, until it is restored or erased: for those
+-- the setting is on. By a column of the row, since whoever waits for the row's lock looks at it again.
+CREATE POLICY shown ON sessions AS RESTRICTIVE TO rekindle_app, rekindle_system
+    USING (hidden_at IS NULL OR current_setting('rekindle.hidden_too', true) = 'on') WITH CHECK (true);
+"""
+
 
 def set_aside() -> bool:
     """Whether an earlier downgrade left the tables aside."""
@@ -155,6 +165,7 @@ def upgrade() -> None:
     run(TABLES)
     fence("users", owner="id")
     fence("sessions", "messages", "session_summaries", "user_usage")
+    run(HIDDEN)
 
 
 def downgrade() -> None:

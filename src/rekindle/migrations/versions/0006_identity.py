@@ -81,6 +81,11 @@ BEGIN
     IF NOT EXISTS (SELECT FROM users WHERE id = p_user) THEN
         RAISE EXCEPTION 'this user is gone' USING ERRCODE = 'RK401';
     END IF;
+    -- Their hidden sessions, for what belongs to those (0012). A turn does without: it holds its session's row.
+    PERFORM set_config('rekindle.hidden_too', 'on', true);
+    PERFORM set_config('rekindle.hidden', coalesce((
+        SELECT array_agg(s.id)::text FROM sessions s WHERE s.user_id = p_user AND s.hidden_at IS NOT NULL), ''), true);
+    PERFORM set_config('rekindle.hidden_too', '', true);
 END $$;
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""What reviewers note about sessions; sessions that their users deleted, for as long as that can be undone."""
+"""What reviewers note about sessions; what belongs to hidden sessions is hidden."""
 
 from rekindle.migrations import fence, run, scalar
 
@@ -23,26 +23,14 @@ CREATE INDEX session_reviews_user ON session_reviews (user_id);
 CREATE INDEX session_reviews_reviewer ON session_reviews (reviewed_by);
 """
 
-HIDDEN = """
--- A session in here is nowhere else: the policies below leave it out for its user and for the system. `thread`: the
--- name it had, which another session may take meanwhile.
-CREATE TABLE hidden_sessions (
-    user_id uuid NOT NULL,
-    session_id uuid NOT NULL,
-    thread text,
-    hidden_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (user_id, session_id),
-    FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE ON UPDATE CASCADE
-);
-CREATE UNIQUE INDEX hidden_sessions_session ON hidden_sessions (session_id);
-"""
-
-EXEMPT = "('hidden_sessions', 'session_reviews', 'usage_daily')"
+EXEMPT = "('session_reviews', 'usage_daily')"
 """Tables that name sessions but are no part of them: what was used stays counted."""
 
-POLICIES = f"""
-CREATE POLICY shown ON sessions AS RESTRICTIVE TO rekindle_app, rekindle_system
-    USING (id <> ALL (ARRAY(SELECT h.session_id FROM hidden_sessions h))) WITH CHECK (true);
+HIDDEN = f"""
+CREATE FUNCTION hidden_ids() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(nullif(current_setting('rekindle.hidden', true), ''), '{{}}')::uuid[]
+$$;
+-- What belongs to a hidden session is as hidden.
 DO $$
 DECLARE
     found regclass;
@@ -51,21 +39,22 @@ BEGIN
                  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
                    AND c.relname NOT IN {EXEMPT} LOOP
         EXECUTE format('CREATE POLICY shown ON %s AS RESTRICTIVE TO rekindle_app
-            USING ((session_id <> ALL (ARRAY(SELECT h.session_id FROM hidden_sessions h))) IS NOT FALSE)
-            WITH CHECK (true)', found);
+            USING ((session_id <> ALL ((SELECT hidden_ids())::uuid[])) IS NOT FALSE) WITH CHECK (true)', found);
     END LOOP;
 END $$;
 """
 
-NO_POLICIES = """
+SHOWN = """
 DO $$
 DECLARE
     found regclass;
 BEGIN
-    FOR found IN SELECT p.polrelid FROM pg_policy p WHERE p.polname = 'shown' LOOP
+    FOR found IN SELECT p.polrelid FROM pg_policy p
+                 WHERE p.polname = 'shown' AND p.polrelid <> 'sessions'::regclass LOOP
         EXECUTE format('DROP POLICY shown ON %s', found);
     END LOOP;
 END $$;
+DROP FUNCTION hidden_ids;
 """
 
 
@@ -79,17 +68,10 @@ def upgrade() -> None:
         run("REVOKE ALL ON session_reviews FROM rekindle_app")
     run("CREATE INDEX sessions_started ON sessions (started_at)")  # no turn changes it
     run(HIDDEN)
-    fence("hidden_sessions")
-    run(POLICIES)
 
 
 def downgrade() -> None:
-    run(NO_POLICIES)
-    # Their users deleted them: no earlier version may show them again.
-    run("SET LOCAL ROLE rekindle_system")
-    run("DELETE FROM sessions WHERE id IN (SELECT session_id FROM hidden_sessions)")
-    run("RESET ROLE")
-    run("DROP TABLE hidden_sessions")
+    run(SHOWN)
     run("DROP INDEX sessions_started")
     run(f"CREATE SCHEMA {ASIDE}")
     run(f"ALTER TABLE public.session_reviews SET SCHEMA {ASIDE}")

@@ -12,7 +12,7 @@ from rekindle.errors import InvalidRequest
 
 Row = dict[str, Any]
 
-_PRIVATE = "'user_id', 'cookie_sid'"
+_PRIVATE = "'user_id', 'cookie_sid', 'hidden_at', 'hidden_thread'"
 """The capability that opens a session by door 000 does not travel; whose rows they are, the file says once."""
 _PASSING = "'user_id', 'session_id', 'server', 'lease_until', 'cancel_requested'"
 
@@ -94,7 +94,7 @@ async def has_session(connection: Connection, user_id: UUID, session_id: UUID) -
     cursor = await connection.execute(
         """
         SELECT EXISTS (SELECT FROM sessions WHERE id = %(session)s AND user_id = %(user)s)
-            OR EXISTS (SELECT FROM hidden_sessions WHERE session_id = %(session)s AND user_id = %(user)s) AS has
+            OR %(session)s = ANY(hidden_ids()) AS has
         """,
         {"session": session_id, "user": user_id},
     )

@@ -25,7 +25,7 @@ class Hidden:
         """
         _check(caller, session_id)
         async with self._database.transaction(caller.user_id) as connection:
-            outcome = await store.insert_hidden(connection, session_id)
+            outcome = await store.update_hidden(connection, session_id)
         if isinstance(outcome, UUID):
             return outcome
         if outcome == "missing":
@@ -37,7 +37,7 @@ class Hidden:
         """Bring a session back that was hidden no longer than `minutes` ago; raises `SessionNotFound`."""
         _check(caller, session_id)
         async with self._database.transaction(caller.user_id) as connection:
-            if not await store.delete_hidden(connection, caller.user_id, session_id, minutes):
+            if not await store.update_shown(connection, caller.user_id, session_id, minutes):
                 raise SessionNotFound
 
     async def erase(self, minutes: float) -> int:

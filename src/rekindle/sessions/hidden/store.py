@@ -1,4 +1,4 @@
-"""SQL of hidden sessions. Row-level security leaves them out of everything else, whoever asks."""
+"""SQL of hidden sessions. Row-level security leaves them out of everything, but where the setting is on."""
 
 from typing import Literal
 from uuid import UUID
@@ -6,7 +6,12 @@ from uuid import UUID
 from rekindle.database import Connection
 
 
-async def insert_hidden(connection: Connection, session_id: UUID) -> Literal["hidden", "missing"] | UUID:
+async def _reach_hidden(connection: Connection) -> None:
+    """From here on, this transaction reaches hidden sessions."""
+    await connection.execute("SELECT set_config('rekindle.hidden_too', 'on', true)")
+
+
+async def update_hidden(connection: Connection, session_id: UUID) -> Literal["hidden", "missing"] | UUID:
     """Hide a session, unless a reply is being written in it: then that turn's id. Its thread is free for another."""
     cursor = await connection.execute(
         """
@@ -22,53 +27,39 @@ async def insert_hidden(connection: Connection, session_id: UUID) -> Literal["hi
     if row["running"]:
         running: UUID = row["running"]
         return running
+    await _reach_hidden(connection)
     await connection.execute(
-        """
-        WITH found AS (SELECT id, user_id, thread FROM sessions WHERE id = %s), freed AS (
-            UPDATE sessions s SET thread = NULL FROM found f WHERE s.id = f.id AND f.thread IS NOT NULL
-        ) INSERT INTO hidden_sessions (user_id, session_id, thread) SELECT user_id, id, thread FROM found
-        """,
+        "UPDATE sessions SET hidden_at = clock_timestamp(), hidden_thread = thread, thread = NULL WHERE id = %s",
         (session_id,),
     )
     return "hidden"
 
 
-async def delete_hidden(connection: Connection, user_id: UUID, session_id: UUID, minutes: float) -> bool:
-    """Show a session again that was hidden no longer ago; its thread, unless another session has that now."""
+async def update_shown(connection: Connection, user_id: UUID, session_id: UUID, minutes: float) -> bool:
+    """Show a session again that was hidden no longer ago; in its thread, unless another session has that now."""
+    await _reach_hidden(connection)
     cursor = await connection.execute(
         """
-        DELETE FROM hidden_sessions
-        WHERE user_id = %s AND session_id = %s AND hidden_at > clock_timestamp() - make_interval(secs => %s)
-        RETURNING thread
+        UPDATE sessions s SET hidden_at = NULL, hidden_thread = NULL, thread = CASE WHEN NOT EXISTS (
+            SELECT FROM sessions o WHERE o.user_id = s.user_id AND o.thread = s.hidden_thread) THEN s.hidden_thread END
+        WHERE s.id = %s AND s.user_id = %s AND s.hidden_at > clock_timestamp() - make_interval(secs => %s)
+        RETURNING s.id
         """,
-        (user_id, session_id, minutes * 60),
+        (session_id, user_id, minutes * 60),
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return False
-    if row["thread"] is not None:
-        await connection.execute(
-            """
-            UPDATE sessions s SET thread = %(thread)s WHERE s.id = %(session)s AND NOT EXISTS (
-                SELECT FROM sessions o WHERE o.user_id = %(user)s AND o.thread = %(thread)s)
-            """,
-            {"thread": row["thread"], "session": session_id, "user": user_id},
-        )
-    return True
+    return await cursor.fetchone() is not None
 
 
 async def delete_due(connection: Connection, minutes: float, limit: int) -> int:
     """Delete for good the sessions that were hidden longer ago, at most so many; how many."""
+    await _reach_hidden(connection)
     cursor = await connection.execute(
         """
-        DELETE FROM hidden_sessions WHERE session_id IN (
-            SELECT h.session_id FROM hidden_sessions h
-            WHERE h.hidden_at <= clock_timestamp() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED
-        ) RETURNING session_id
+        DELETE FROM sessions WHERE id IN (
+            SELECT s.id FROM sessions s WHERE s.hidden_at <= clock_timestamp() - make_interval(secs => %s)
+            LIMIT %s FOR UPDATE SKIP LOCKED
+        ) RETURNING id
         """,
         (minutes * 60, limit),
     )
-    due = [row["session_id"] for row in await cursor.fetchall()]
-    # They are not hidden any more, which only this transaction sees, and which lets it reach them.
-    cursor = await connection.execute("DELETE FROM sessions WHERE id = ANY(%s) RETURNING id", (due,))
     return len(await cursor.fetchall())
