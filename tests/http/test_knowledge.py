@@ -90,7 +90,7 @@ def test_anybody_who_is_in_may_search(visitor: httpx.Client, filled: Filled) -> 
         "/api/v1/knowledge/search", params={"q": f"how high is the pillar in room 2 of {filled.word}?"}
     )
     found = answer.json()
-    assert found["total"] == 3
+    assert found["total"] >= 3
     assert found["by_meaning"] is False
     hit = found["items"][0]
     assert hit["title"] == f"Room 2 of the {filled.word}"

@@ -18,7 +18,6 @@ from rekindle.knowledge.reading import Unreadable, read
 from rekindle.knowledge.search.service import Search
 from rekindle.knowledge.search.store import list_nearest
 from rekindle.knowledge.service import Filters, Knowledge
-from rekindle.migrations import migrate
 from tests.conftest import OpenHouse
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -248,9 +247,7 @@ def with_embedder(house: House, embedder: Counting | None) -> Knowledge:
 @pytest.fixture
 async def alone(open_a_house: OpenHouse, new_database: Callable[[], str]) -> House:
     """A house on a database where no other test's chunks wait for vectors."""
-    conninfo = new_database()
-    migrate(conninfo)
-    return await open_a_house(work=False, database_url=SecretStr(conninfo))  # type: ignore[no-any-return]
+    return await open_a_house(work=False, database_url=SecretStr(new_database()))  # type: ignore[no-any-return]
 
 
 async def test_vectors_come_with_the_documents_and_anew_with_another_model(alone: House, tmp_path: Path) -> None:

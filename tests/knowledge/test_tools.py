@@ -1,11 +1,13 @@
 """Knowledge and prices in a conversation: what is asked is looked up, and the reply says where it is from."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from rekindle.assistants.assistant import Assistant
 from rekindle.house import House
@@ -88,15 +90,23 @@ async def test_a_document_that_gives_orders_is_quoted_to_the_model_as_data(
 
 
 async def test_who_has_nothing_to_look_up_is_not_offered_to(
-    open_a_house: OpenHouse, caller: Caller, desk: Assistant, model: ModelServer
+    open_a_house: OpenHouse, new_database: Callable[[], str], desk: Assistant, tmp_path: Path, model: ModelServer
 ) -> None:
     house = await open_a_house(
-        desk, model="openai:test", openai_base_url=model.url, openai_api_key="k", jobs_in_server=False
+        desk,
+        model="openai:test",
+        openai_base_url=model.url,
+        openai_api_key="k",
+        jobs_in_server=False,
+        database_url=SecretStr(new_database()),
     )
-    # Other tests' documents may be every assistant's: what is offered is what is there.
-    there = await house.knowledge.search("anything", desk.name)
-    model.script(Reply("Hello."))
+    caller = Caller((await house.identity.recognise("ann@example.com")).user.id, "verified")
+    model.script(Reply("Hello."), Reply("Hello again."))
     await say(house, caller, "Hello!")
-    offered = [tool["function"]["name"] for tool in model.requests[0].body.get("tools", [])]
-    assert offered == ([] if not there.total else offered)
-    assert "course_price" not in offered or there.total
+    assert "tools" not in model.requests[0].body
+    await fill(house, desk, tmp_path)
+    await say(house, caller, "Hello again!")
+    assert [tool["function"]["name"] for tool in model.requests[1].body["tools"]] == [
+        "search_knowledge",
+        "course_price",
+    ]
