@@ -88,7 +88,7 @@ _SOUGHT = """
                                             lower(%(text)s)) > 0)
       AND (NOT %(used)s OR s.id IN (
           SELECT d.session_id FROM usage_daily d
-          WHERE (%(first_day)s::date IS NULL OR d.day >= %(first_day)s)
+          WHERE d.turns > 0 AND (%(first_day)s::date IS NULL OR d.day >= %(first_day)s)
             AND (%(last_day)s::date IS NULL OR d.day <= %(last_day)s)
             AND (%(model)s::text IS NULL OR d.model = %(model)s)
           GROUP BY d.session_id HAVING %(errors)s::boolean IS NULL OR (sum(d.failed) > 0) = %(errors)s))

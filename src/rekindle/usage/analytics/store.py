@@ -76,7 +76,9 @@ class Leader:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
-_SUMS = """count(DISTINCT d.user_id) AS users, count(DISTINCT d.session_id) AS sessions,
+# What the house asked a model by itself is no turn: it costs, and makes nobody active.
+_SUMS = """count(DISTINCT d.user_id) FILTER (WHERE d.turns > 0) AS users,
+    count(DISTINCT d.session_id) FILTER (WHERE d.turns > 0) AS sessions,
     coalesce(sum(d.turns), 0)::bigint AS turns, coalesce(sum(d.failed), 0)::bigint AS failed,
     coalesce(sum(d.input_tokens), 0)::bigint AS input_tokens,
     coalesce(sum(d.output_tokens), 0)::bigint AS output_tokens,
@@ -158,7 +160,7 @@ async def list_errors(
     return [(row["code"], row["n"]) for row in await cursor.fetchall()]
 
 
-_LEADER = """count(DISTINCT d.session_id) AS sessions, sum(d.turns)::bigint AS turns, sum(d.failed)::bigint AS failed,
+_LEADER = """count(DISTINCT d.session_id) FILTER (WHERE d.turns > 0) AS sessions, sum(d.turns)::bigint AS turns, sum(d.failed)::bigint AS failed,
     sum(d.input_tokens + d.output_tokens)::bigint AS tokens,
     CASE WHEN count(*) = count(d.cost_micros) THEN sum(d.cost_micros)::bigint END AS cost_micros"""
 
