@@ -235,9 +235,9 @@ function Scroller({
       fromEnd.current = box.current ? box.current.scrollHeight - box.current.scrollTop : null;
       await chat.loadOlder();
     } catch (error) {
-      fromEnd.current = null;
       toast(Problem.caught(error).message);
     } finally {
+      fromEnd.current = null;
       setLoading(false);
     }
   };
@@ -265,7 +265,7 @@ function Scroller({
       pinned.current = false;
       void chat
         .loadTo(seq)
-        .then(() => requestAnimationFrame(() => mark(document.getElementById(`m${seq}`))))
+        .then(() => markWhenThere(`m${seq}`))
         .catch((error: unknown) => toast(Problem.caught(error).message));
     };
     jump();
@@ -278,9 +278,10 @@ function Scroller({
     <div className="relative min-h-0 flex-1" data-print="flow">
       {/* biome-ignore lint: what scrolls has to be reachable by keyboard */}
       <div ref={box} onScroll={onScroll} tabIndex={0} role="region" aria-label="Conversation" className="h-full overflow-y-auto" data-print="flow" data-scroller>
-        <div ref={inner} className="mx-auto grid w-full max-w-3xl grid-cols-1 gap-6 px-4 py-6 sm:px-8">
+        {/* Blocks, not a grid: a grid lays all its rows out anew when the last one grows. */}
+        <div ref={inner} className="mx-auto w-full max-w-3xl space-y-6 px-4 py-6 sm:px-8">
           {older && (
-            <Button variant="quiet" size="sm" className="mx-auto" disabled={loading} onClick={() => void loadOlder()} data-print="hide">
+            <Button variant="quiet" size="sm" className="mx-auto flex!" disabled={loading} onClick={() => void loadOlder()} data-print="hide">
               Earlier messages
             </Button>
           )}
@@ -305,8 +306,16 @@ function Scroller({
   );
 }
 
-function mark(element: HTMLElement | null): void {
-  if (!element) return;
+const FRAMES = 60;
+
+/** Mark a message as soon as it is drawn: many at once take some frames. */
+function markWhenThere(id: string, frames = FRAMES): void {
+  const element = document.getElementById(id);
+  if (element) mark(element);
+  else if (frames > 0) requestAnimationFrame(() => markWhenThere(id, frames - 1));
+}
+
+function mark(element: HTMLElement): void {
   element.scrollIntoView({ block: "center" });
   element.focus({ preventScroll: true });
   element.dataset.marked = "true";
