@@ -179,10 +179,13 @@ class Jobs:
         @self._app.task(name="study", queue=QUEUE, retry=Patience())
         async def study(assistant: str, folder: str) -> None:
             documents, price_list = Path(folder, "knowledge"), Path(folder, "prices.csv")
+            there = await asyncio.to_thread(lambda: [path for path in (documents, price_list) if path.exists()])
+            if not there:
+                log.warning("assistant.folder_not_here", assistant=assistant, folder=folder)
             try:
-                if documents.is_dir():
+                if documents in there:
                     await knowledge.ingest(documents, assistant)
-                if price_list.exists():
+                if price_list in there:
                     await prices.import_file(price_list, assistant)
             except (NotFound, InvalidRequest) as error:  # what is wrong in the folder no second run mends
                 log.error("assistant.not_studied", assistant=assistant, detail=error.detail)

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from rekindle.assistants.abilities import Abilities
 from rekindle.assistants.assistant import ABILITIES, Assistant, Errand, Found, Source, found
+from rekindle.database import DatabaseDown
 from rekindle.house import House
 from rekindle.http.sse import UiMessageStream
 from rekindle.identity.service import Caller
@@ -158,3 +160,29 @@ async def test_only_what_an_assistant_names_is_offered(remembering: House, calle
     assert [tool.__name__ for tool in await abilities.of(Assistant(abilities=()), errand)] == []
     assert await abilities.of(Assistant(), None) == ()
     assert set(ABILITIES) >= {tool.__name__ for tool in await abilities.of(Assistant(abilities=ABILITIES), errand)}
+
+
+async def test_an_ability_whose_condition_fails_or_hangs_is_left_out() -> None:
+    async def recall_past(errand: Errand, query: str) -> str:
+        return query
+
+    async def search_knowledge(errand: Errand, query: str) -> str:
+        return query
+
+    async def course_price(errand: Errand, course: str) -> str:
+        return course
+
+    async def fails(errand: Errand) -> bool:
+        raise DatabaseDown
+
+    async def hangs(errand: Errand) -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    abilities = Abilities()
+    abilities.teach(recall_past)
+    abilities.teach(search_knowledge, when=fails)
+    abilities.teach(course_price, when=hangs)
+    errand = Errand(Caller(uuid4(), "verified"), uuid4(), 1, "desk", lambda: asyncio.sleep(0, {}))
+    async with asyncio.timeout(10):
+        assert await abilities.of(Assistant(abilities=ABILITIES), errand) == (recall_past,)

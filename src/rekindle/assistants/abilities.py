@@ -1,5 +1,6 @@
 """Abilities: the tools that the house makes, which every assistant that names them may use."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from rekindle.assistants.assistant import ABILITIES, Assistant, Errand
 from rekindle.errors import RekindleError
 
 log = structlog.get_logger()
+
+_WHEN_SECONDS = 2.0
 
 Tool = Callable[..., Any]
 """Its first parameter is the turn's `Errand`; the others are the model's, who is told of them as of any tool's."""
@@ -44,14 +47,16 @@ class Abilities:
             return ()
         own = {tool.__name__ for tool in assistant.tools}
         chosen = [self._known[name] for name in assistant.abilities if name in self._known and name not in own]
-        return tuple([ability.tool for ability in chosen if await _offered(ability, errand)])
+        offered = await asyncio.gather(*(_offered(ability, errand) for ability in chosen))
+        return tuple(ability.tool for ability, is_offered in zip(chosen, offered, strict=True) if is_offered)
 
 
 async def _offered(ability: _Ability, errand: Errand) -> bool:
     if ability.when is None:
         return True
     try:
-        return await ability.when(errand)
-    except RekindleError as error:  # a database that is away costs an answer this tool, not the answer
-        log.warning("ability.not_offered", ability=ability.tool.__name__, error=error.code)
+        async with asyncio.timeout(_WHEN_SECONDS):
+            return await ability.when(errand)
+    except (RekindleError, TimeoutError) as error:  # a database that is away costs an answer this tool, not the answer
+        log.warning("ability.not_offered", ability=ability.tool.__name__, error=type(error).__name__)
         return False
