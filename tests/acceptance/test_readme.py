@@ -55,7 +55,7 @@ def test_the_readme_shows_the_houses_own_api(ran: list[Ran]) -> None:
 
 
 def test_the_two_commands_are_there() -> None:
-    [commands] = blocks(README, "sh")
+    commands, *_ = blocks(README, "sh")
     targets = re.findall(r"^make (\w+)", commands, re.MULTILINE)
     assert targets == ["run", "test"]
     for target in targets:

@@ -247,7 +247,7 @@ async def test_jobs_write_it_of_sessions_that_go_on(
         assert [row["args"]["session_id"] for row in await cursor.fetchall()] == [str(going.id)]
     house.jobs.start()
     async with asyncio.timeout(30):
-        while not (found := await versions(house, caller, going)):
+        while not (found := await versions(house, caller, going)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert found[0][:3] == (1, 1, 6)
     assert await house.rolling.behind() == []

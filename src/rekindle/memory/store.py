@@ -53,7 +53,8 @@ async def upsert_summary(
         """
         INSERT INTO session_summaries AS s
             (session_id, user_id, summary, metadata, through_seq, embedding, embedding_model)
-        SELECT x.id, x.user_id, %s, %s, %s, %s::vector, %s FROM sessions x WHERE x.id = %s AND x.user_id = %s FOR KEY SHARE
+        SELECT x.id, x.user_id, %s, %s, %s, %s::vector, %s FROM sessions x
+        WHERE x.id = %s AND x.user_id = %s FOR KEY SHARE
         ON CONFLICT (session_id) DO UPDATE SET
             summary = coalesce(s.metadata #>> '{corrected,text}', excluded.summary),
             metadata = excluded.metadata || coalesce((s.metadata -> 'corrected') - 'text' - 'at', '{}')
