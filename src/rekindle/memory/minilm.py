@@ -33,8 +33,8 @@ LONGEST_TEXT = 254
 LONGEST_QUESTION = 62
 LONGEST_LINE = 126
 """Tokens; what comes after them is not seen."""
-_WINDOW = 224
-"""Tokens of consecutive lines that go through the model together."""
+_WINDOW = 126
+"""Tokens of consecutive lines that go through the model together: as many as it was trained on, with its two marks."""
 _BEGIN, _END = 101, 102
 _BATCH_TOKENS = 256
 """Together at most: what is between the layers then stays in the processor's cache, which is worth a quarter."""
@@ -42,7 +42,7 @@ _SLOWER = ["SkipLayerNormFusion"]
 """What onnxruntime joins into one step that takes ten times as long as the two: a quarter of all."""
 _CHARACTERS_A_TOKEN = 40
 """No English token is longer: a huge text is cut before it is taken apart."""
-_CONTEXT = _WINDOW // 2
+_CONTEXT = 75
 """Tokens of earlier lines that a window may begin with."""
 
 

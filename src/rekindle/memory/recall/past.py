@@ -101,19 +101,16 @@ class Past:
     speakers: tuple[str, ...]
     called: Mapping[tuple[str, str], int]
     """A name in small letters and a speaker: how often they were greeted by it."""
+    length: NDArray[np.float32]
+    """(n,) words of each line."""
     words: NDArray[np.uint32]
     word_end: Places
     """(n,) where in `words` those of a line end."""
     wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
-    """By model, lines as wholes: their places (None: all lines), and the signs of their vectors."""
+    """By model, lines as wholes: their places (None: all lines), and the signs of their vectors, a line a column."""
 
     def __len__(self) -> int:
         return len(self.session)
-
-    @property
-    def length(self) -> Places:
-        """(n,) words of each line."""
-        return np.diff(self.word_end, prepend=0)
 
     @property
     def names(self) -> dict[str, str]:
@@ -208,6 +205,7 @@ def gather(kept: Packed) -> Past:
         speaker=speaker,
         speakers=speakers,
         called=called,
+        length=facts["words"].astype(np.float32),
         words=np.frombuffer(kept.words, np.uint32),
         word_end=np.cumsum(facts["words"], dtype=np.intp),
         wholes=_wholes(kept, sizes),
@@ -244,6 +242,7 @@ def joined(past: Past, late: Past) -> Past:
         speaker=np.concatenate((past.speaker, speaker)),
         speakers=speakers,
         called=past.called,
+        length=np.concatenate((past.length, late.length)),
         words=np.concatenate((past.words, late.words)),
         word_end=np.concatenate((past.word_end, late.word_end + len(past.words))),
         wholes={
@@ -282,7 +281,7 @@ def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArr
     different = dict.fromkeys(names)
     signs = np.frombuffer(kept.pooled, np.uint64)
     if len(different) == 1 and len(signs):
-        return {names[0]: (None, signs.reshape(int(sizes.sum()), -1))}
+        return {names[0]: (None, np.ascontiguousarray(signs.reshape(int(sizes.sum()), -1).T))}
     found: dict[str, tuple[Places | None, NDArray[np.uint64]]] = {}
     ends = np.cumsum(_numbers(kept.pooled_sizes) // 8)
     starts, lines = ends - _numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))

@@ -9,6 +9,7 @@ kinds of conversations, not fitted to any.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _B_LINE, _B_SESSION = 0.3, 0.75
 """How much a long text is held against it: lines hardly, sessions as usual."""
 _ONE_THREAD = 262_144
 """Multiplications of one product that OpenBLAS does not share out among threads."""
+_BY_CHANCE = 20
 _AROUND = 2
 """Lines before and after whose words count as context."""
 
@@ -80,9 +82,9 @@ class Looked:
 
 def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]) -> Looked:
     """Look at every line; candidates are among the `allowed`. `vectors`: the question's as a whole, by model."""
-    found = [_found(past, word_number(term)) for term in asked.terms]
+    found = _find(past, [word_number(term) for term in asked.terms])
     words = standard(_bm25(found, past.length, _B_LINE))
-    session_length = np.bincount(past.session, past.length, len(past.sessions))
+    session_length = np.bincount(past.session, past.length, len(past.sessions)).astype(np.float32)
     session_words = standard(_bm25(_by_session(past, found), session_length, _B_SESSION)[past.session])
     context = _context(past, found)
     whole = _whole(past, vectors)
@@ -206,8 +208,18 @@ Found = tuple[Places, Scores]
 """Where a word is, in order, and how often."""
 
 
-def _found(past: Past, word: int) -> Found:
-    lines = np.searchsorted(past.word_end, np.flatnonzero(past.words == np.uint32(word)), side="right")
+def _find(past: Past, words: Sequence[int]) -> list[Found]:
+    """Where each of these words is."""
+    numbers = np.array(words, np.uint32)
+    anywhere = np.zeros(len(past.words), np.bool_)
+    for number in numbers:
+        anywhere |= past.words == number
+    places = np.flatnonzero(anywhere)
+    lines, which = np.searchsorted(past.word_end, places, side="right"), past.words[places]
+    return [_counted(lines[which == number]) for number in numbers]
+
+
+def _counted(lines: Places) -> Found:
     new = np.ones(len(lines), np.bool_)
     new[1:] = lines[1:] != lines[:-1]
     starts = np.flatnonzero(new)
@@ -219,7 +231,7 @@ def _by_session(past: Past, found: list[Found]) -> list[Found]:
     return [(holding := np.flatnonzero(count), count[holding].astype(np.float32)) for count in counts]
 
 
-def _bm25(found: list[Found], lengths: NDArray[np.float64] | Places, b: float) -> Scores:
+def _bm25(found: list[Found], lengths: NDArray[np.floating[Any]], b: float) -> Scores:
     n = len(lengths)
     score = np.zeros(n, np.float32)
     mean = max(float(lengths.mean()), 1e-9) if n else 1.0
@@ -258,21 +270,32 @@ def _whole(past: Past, vectors: Mapping[str, Vectors]) -> Scores:
     for name, vector in vectors.items():
         places, known = past.wholes.get(name, (None, None))
         own = signs(vector[None]).view(np.uint64)[0]
-        if known is not None and known.shape[1] == len(own):
-            # Models differ in how near all texts are to each other.
-            near[slice(None) if places is None else places] = standard(_alike(known, own))
+        if known is not None and len(known) == len(own):
+            near[slice(None) if places is None else places] = _among_its_own(_alike(known, own))
     beside = near.copy()
     beside[1:] += near[:-1] * past.follows[1:]
     beside[:-1] += near[1:] * past.follows[1:]
     return standard(beside)
 
 
+def _among_its_own(alike: Scores) -> Scores:
+    """In standard deviations: models differ in how near all texts are to each other. Few lines are judged as if there
+    were others, to which chance made the question as near as it does.
+    """
+    n = len(alike) + _BY_CHANCE
+    mean = alike.sum() / n
+    spread = np.sqrt((np.square(alike - mean).sum() + _BY_CHANCE * (1 + mean**2)) / n)
+    scaled: Scores = ((alike - mean) / spread).astype(np.float32)
+    return scaled
+
+
 def _alike(known: NDArray[np.uint64], own: NDArray[np.uint64]) -> Scores:
-    """How many signs each line does not share with the question, negative."""
-    different = np.zeros(len(known), np.int16)
-    for column, word in zip(known.T, own, strict=True):  # a sum of columns is much quicker than one of short rows
-        different -= np.bitwise_count(column ^ word)
-    return different.astype(np.float32)
+    """How many more signs each line shares with the question than by chance, in standard deviations of chance."""
+    different = np.zeros(known.shape[1], np.int16)
+    for column, word in zip(known, own, strict=True):
+        different += np.bitwise_count(column ^ word)
+    width = 64 * len(own)
+    return ((width - 2 * different) / math.sqrt(width)).astype(np.float32)
 
 
 def _has(flags: NDArray[np.uint8], flag: int) -> Scores:
