@@ -128,6 +128,36 @@ async def test_the_past_is_found_again_by_its_owner(remembering: House, caller: 
     assert "4711" not in (await say(house, stranger, "What is the number of my locker?")).content
 
 
+async def test_no_argument_of_a_model_s_reaches_another_person_s_past(
+    open_a_house: OpenHouse, caller: Caller, model: ModelServer
+) -> None:
+    house = await open_a_house(
+        Assistant("desk", recall="off"),
+        model="openai:test",
+        openai_base_url=model.url,
+        openai_api_key="k",
+        jobs_in_server=False,
+    )
+    model.script(Reply("Noted."))
+    told = await say(house, caller, "My locker in the pool has the number 4711.")
+    stranger = Caller((await house.identity.recognise(f"{uuid4().hex}@example.com")).user.id, "verified")
+    others = {"user_id": str(caller.user_id), "session_id": str(told.session_id), "errand": {"caller": "them"}}
+    model.script(
+        Reply(
+            "",
+            tool_calls=[
+                ToolCall("recall_past", {"query": "number of the locker"}),
+                ToolCall("recall_past", {"query": f"locker of {caller.user_id}", **others}),
+            ],
+        ),
+        Reply("I cannot tell."),
+    )
+    reply = await say(house, stranger, "What is the number of their locker?")
+    assert [used["name"] for used in reply.tools_used or []] == ["recall_past", "recall_past"]
+    assert "4711" not in str(model.requests[-1].body["messages"][1:])
+    assert "sources" not in (reply.metadata or {})
+
+
 @pytest.mark.parametrize(
     ("level", "rule", "kinds"),
     [("verified", "claimed", {"message"}), ("claimed", "claimed", {"summary"}), ("claimed", "verified", set())],
