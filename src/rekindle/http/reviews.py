@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.admin import After
@@ -70,7 +70,7 @@ class ReviewedSession(SessionOut):
 class NewReview(BaseModel):
     """What is noted about a session, in the stead of what was noted before."""
 
-    reviewed: bool
+    reviewed: StrictBool
     tags: Annotated[list[Tag], Field(max_length=20)] = Field(default_factory=list)
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)] = ""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.caller import CallerDep, HouseDep, known_id
@@ -100,6 +100,12 @@ class SummaryCorrection(BaseModel):
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)] | None = None
     topics: Points | None = None
     open_questions: Points | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "SummaryCorrection":
+        if self.text is None and self.topics is None and self.open_questions is None:
+            raise ValueError("should have a text, topics or open questions")
+        return self
 
 
 class InteractionOut(BaseModel):

@@ -252,6 +252,8 @@ class Arriving:
                     text = self._text[self._begin : self._at]
                     yield _read(ArrivingSession if self._inside == "sessions" else ArrivingThing, text)
                     self._begin = None
+        else:
+            self._at = len(self._text)
         self._drop()
 
     def _list_that_opens(self) -> str:
