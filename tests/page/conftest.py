@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from scripts.browser import FLAGS, find_browser
 from scripts.page import BUILT, STAMP
 
@@ -20,8 +20,8 @@ WAIT_MS = 10_000
 expect.set_options(timeout=WAIT_MS)
 HOST_SECRET = "what the site around the widget signs with, 32+"
 HOST_ISSUER = "https://shop.example"
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 # Of the package: while Playwright's loop is in this thread no other may run, and other tests have one.
