@@ -81,7 +81,7 @@ async def test_the_embedder_that_is_set_finds_what_was_said_in_other_words(opene
     house = await opened_with("tiny")
     await talk_of_three(house, caller)
     assert await kept(house, caller) == {(None, "openai:tiny", WIDTH // 8)}
-    hits = await house.recall.search(caller, "Which pet?")
+    hits = await house.recall.search(caller, "Which pet?", seconds=60)
     assert hits[0].message.content == "I adopted a kitten last week."
     assert hits.by_meaning
 
@@ -94,7 +94,9 @@ async def test_it_takes_the_place_of_whole_lines_and_tokens_are_compared_as_ever
     assert {(model is None, meaning, size) for model, meaning, size in await kept(house, caller)} == {
         (False, "openai:tiny", WIDTH // 8)
     }
-    assert (await house.recall.search(caller, "How was the food?"))[0].message.content == "The soup needs more salt."
+    assert (await house.recall.search(caller, "How was the food?", seconds=60))[
+        0
+    ].message.content == "The soup needs more salt."
 
 
 async def test_another_model_embeds_anew_in_the_background_and_search_goes_on_meanwhile(
@@ -107,8 +109,8 @@ async def test_another_model_embeds_anew_in_the_background_and_search_goes_on_me
     await new.recall.index(caller.user_id, last)
     assert {meaning for _, meaning, _ in await kept(new, caller)} == {"openai:old", "openai:new"}
     server.requests.clear()
-    hits = await new.recall.search(caller, "Which pet?", limit=2)
-    assert {hit.message.content for hit in hits} == {"I adopted a kitten last week.", "I got a parrot, too."}
+    hits = await new.recall.search(caller, "Which pet?", limit=4, seconds=60)
+    assert {"I adopted a kitten last week.", "I got a parrot, too."} <= {hit.message.content for hit in hits}
     assert {body["model"] for body, _ in server.requests} == {"old", "new"}
     progress = await new.recall.progress()
     assert progress.blocks > progress.current > 0
@@ -116,8 +118,8 @@ async def test_another_model_embeds_anew_in_the_background_and_search_goes_on_me
     assert {meaning for _, meaning, _ in await kept(new, caller)} == {"openai:new"}
     progress = await new.recall.progress()
     assert progress.blocks == progress.current
-    hits = await new.recall.search(caller, "Which pet?", limit=2)
-    assert {hit.message.content for hit in hits} == {"I adopted a kitten last week.", "I got a parrot, too."}
+    hits = await new.recall.search(caller, "Which pet?", limit=4, seconds=60)
+    assert {"I adopted a kitten last week.", "I got a parrot, too."} <= {hit.message.content for hit in hits}
 
 
 async def test_while_the_embedder_is_away_new_lines_are_kept_for_their_words(

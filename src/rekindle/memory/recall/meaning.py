@@ -13,8 +13,8 @@ from rekindle.memory.minilm import MiniLM, Vectors
 
 log = structlog.get_logger()
 
-QUESTION_SECONDS = 2.0
-"""Longest time a search waits for an embedding server; then it goes on without."""
+QUESTION_SECONDS = 5.0
+"""Longest time a search waits for an embedding server, if it has twice as much; then it goes on without."""
 AWAY_SECONDS = 20.0
 """How long one that did not answer is not asked again."""
 
@@ -31,6 +31,7 @@ class Meaning:
         self._named = named
         self._others: dict[str, Embedder | None] = {}
         self._away_until: dict[str, float] = {}
+        self._met: set[str] = set()
 
     @property
     def name(self) -> str | None:
@@ -48,10 +49,10 @@ class Meaning:
         """Of these models, those that have to be asked over the network."""
         return [name for name in names if self._model is None or name != self._model.name]
 
-    async def of_question(self, text: str, names: Iterable[str]) -> Mapping[str, Vectors]:
-        """The question's vector by each of these models that answers in time."""
+    async def of_question(self, text: str, names: Iterable[str], seconds: float) -> Mapping[str, Vectors]:
+        """The question's vector by each of these models that answers in time; `seconds` are what the search has."""
         asked = [name for name in names if time.monotonic() >= self._away_until.get(name, 0)]
-        found = await asyncio.gather(*(self._ask(name, text) for name in asked))
+        found = await asyncio.gather(*(self._ask(name, text, seconds / 2) for name in asked))
         return {name: vector for name, vector in zip(asked, found, strict=True) if vector is not None}
 
     async def aclose(self) -> None:
@@ -61,17 +62,22 @@ class Meaning:
             if embedder:
                 await embedder.aclose()
 
-    async def _ask(self, name: str, text: str) -> Vectors | None:
+    async def _ask(self, name: str, text: str, seconds: float) -> Vectors | None:
         embedder = self._find(name)
         if embedder is None:
             return None
         try:
-            async with asyncio.timeout(QUESTION_SECONDS):
+            # The first time libraries load, which is no fault of the server's.
+            async with asyncio.timeout(min(QUESTION_SECONDS, seconds) if name in self._met else seconds):
                 [vector] = await embedder.embed([text])
+        except asyncio.CancelledError:  # who asks had less time: the next search does not wait again
+            self._away_until[name] = time.monotonic() + AWAY_SECONDS
+            raise
         except (ModelError, ConfigurationError, TimeoutError) as error:
             log.warning("search.embedder_away", model=name, error=type(error).__name__)
             self._away_until[name] = time.monotonic() + AWAY_SECONDS
             return None
+        self._met.add(name)
         return np.array(vector, np.float32)
 
     def _find(self, name: str) -> Embedder | None:

@@ -290,8 +290,6 @@ def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArr
         if own:
             places = np.concatenate([np.arange(lines[block], lines[block + 1]) for block in own])
             width = (ends[own[0]] - starts[own[0]]) // sizes[own[0]]
-            found[name] = (
-                places,
-                np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, width),
-            )
+            rows = np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, width)
+            found[name] = places, np.ascontiguousarray(rows.T)
     return found

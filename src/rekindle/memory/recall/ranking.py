@@ -190,8 +190,9 @@ def _near(questions: tuple[Question, Question], tokens: list[Bits]) -> tuple[Sco
     known = [place for place, own in enumerate(tokens) if len(own)]
     if known:
         lines = [tokens[place] for place in known]
-        scores = late_interaction([question.tokens for question in questions], lines)
-        near[known], as_asked[known] = (2 * standard(score) for score in scores)
+        asked = questions[:1] if questions[0] is questions[1] else questions
+        scores = [2 * standard(score) for score in late_interaction([question.tokens for question in asked], lines)]
+        near[known], as_asked[known] = scores[0], scores[-1]
     return near, as_asked
 
 

@@ -203,11 +203,13 @@ class Recall:
         query = query[:LONGEST_QUERY].encode(errors="replace").decode()  # a terminal may pass half characters
         try:
             async with asyncio.timeout(seconds):
-                return await self._search(caller, query, filters or Filters(), after, limit)
+                return await self._search(caller, query, filters or Filters(), after, limit, seconds)
         except TimeoutError as error:
             raise SearchTooSlow from error
 
-    async def _search(self, caller: Caller, query: str, filters: Filters, after: Place | None, limit: int) -> Hits:
+    async def _search(
+        self, caller: Caller, query: str, filters: Filters, after: Place | None, limit: int, seconds: float
+    ) -> Hits:
         async with self._database.transaction(caller.user_id) as connection:
             past = await self._past(connection, caller)
             search = _Search(self._model, query, past, filters, await _limits(connection, caller, filters))
@@ -215,7 +217,7 @@ class Recall:
             if not foreign:
                 return await _found(connection, search, {}, after, limit)
         # No connection is held while another server is asked.
-        vectors = await self._meaning.of_question(search.asked.first_person, foreign)
+        vectors = await self._meaning.of_question(search.asked.first_person, foreign, seconds)
         async with self._database.transaction(caller.user_id) as connection:
             return await _found(connection, search, vectors, after, limit)
 
@@ -261,11 +263,12 @@ class _Search:
         vectors = dict(vectors)
         if model and model.name in past.model:
             try:
-                first, as_asked = model.questions([self.asked.first_person, self.asked.text])
+                texts = dict.fromkeys((self.asked.first_person, self.asked.text))  # most questions name nobody
+                first, *others = model.questions(list(texts))
             except ConfigurationError:  # its weights have been broken or taken away: words are left
                 log.exception("search.model_unusable", model=model.name)
             else:
-                self._questions = first, as_asked
+                self._questions = first, others[0] if others else first
                 vectors[model.name] = first.whole
         self.by_meaning = not past.wholes.keys().isdisjoint(vectors)
         self._looked = look(past, self.asked, vectors, _allowed(past, self._filters, self._limits))
