@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2 as httpx
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -30,6 +31,10 @@ from rekindle.settings import Settings
 from rekindle.testing import Asked, ModelServer, Reply
 from tests.forked import Forked
 from tests.redis_server import RedisServer
+
+# How long an example takes is this machine's affair: timings fail no test.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SECRET = "a secret key that only the tests know, 32+"
 ADMIN = "admin@example.com"

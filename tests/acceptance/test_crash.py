@@ -134,7 +134,7 @@ def test_a_stopping_server_ends_its_streams_with_a_word_to_resume(serve: Serve, 
             began = time.monotonic()
             first.process.send_signal(signal.SIGTERM)
             rest = list(events)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
     shown += "".join(part.get("delta", "") for _, part in rest)
     assert [part["type"] for _, part in rest][-3:] == ["text-end", "data-resume", "abort"]
     last = rest[-2][1]["data"]["last_event_id"]

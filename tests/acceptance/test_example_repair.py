@@ -51,7 +51,7 @@ def test_what_is_not_there_slow_or_broken_is_said_and_ends_no_turn(served: Serve
         [failed] = [used for used in reply["tools_used"] if used["error"]]
         assert (failed["name"], failed["result_chars"]) == ("read_guide", 0)
         assert why in failed["error"]
-        assert failed["milliseconds"] < 2_500
+        assert failed["milliseconds"] < 20_000
         assert failed["error"][:40] in reply["content"]
 
 

@@ -113,7 +113,7 @@ async def test_an_address_s_tools_are_used_and_one_that_hangs_is_given_up(model:
 
 
 async def test_a_server_that_is_down_or_says_nothing_costs_one_wait_and_a_word(model: ModelServer) -> None:
-    assistants = Assistants(settings(model, mcp_seconds=1))
+    assistants = Assistants(settings(model, mcp_seconds=3))
     down = McpServer("harbor", url=f"http://127.0.0.1:{free_port()}/mcp")
     silent = McpServer("quiet", command=(sys.executable, "-c", "import time; time.sleep(600)"))
     missing = McpServer("missing", command=("no-such-program-here",))
@@ -126,5 +126,5 @@ async def test_a_server_that_is_down_or_says_nothing_costs_one_wait_and_a_word(m
     text, _, statuses = await ask(assistants, down, silent, missing)
     assert text == "Still not."
     assert len(statuses) == 3
-    assert time.monotonic() - began < 0.9, "it was waited for again"
+    assert time.monotonic() - began < 2.5, "it was waited for again"
     await assistants.close()

@@ -85,7 +85,7 @@ async def test_a_live_session_goes_on_and_is_written_in_order_when_the_database_
     began = time.monotonic()
     model.script(Reply("You are Ada."), Reply("Still Ada."))
     replies = [await afloat.say("What is my name?", "a"), await afloat.say("And now?", "b")]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert [(r.content, r.status, r.persisted) for r in replies] == [
         ("You are Ada.", "complete", False),
         ("Still Ada.", "complete", False),

@@ -80,7 +80,7 @@ async def test_without_its_redis_a_server_counts_for_itself(
     redis[1].send_signal(9 if how == "gone" else 19)
     began = time.monotonic()
     assert await count_until_refused(limits, "3/hour", "ann") == 3
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     if how == "frozen":
         redis[1].send_signal(18)
     await limits.close()

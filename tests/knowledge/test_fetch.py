@@ -216,7 +216,7 @@ async def test_who_answers_in_drips_is_left(site: Site, allowed: Fetcher) -> Non
     began = time.monotonic()
     with pytest.raises(FetchFailed, match=r"within 0\.3 s"):
         await allowed.get(site.url(), seconds=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_redirects_have_an_end(site: Site, allowed: Fetcher) -> None:

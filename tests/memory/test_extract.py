@@ -225,8 +225,8 @@ def test_whatever_is_said_statements_are_verbatim(texts: list[str]) -> None:
     ids=["dots", "quotes", "one word", "openings", "auxiliaries", "numbers", "apostrophes", "chinese", "question"],
 )
 def test_a_message_of_200_kilobytes_does_not_hang(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     pick(statements([(True, text)]), room=400)
     key_phrases([text])
     words(text)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 10  # what takes the square of its length takes minutes

