@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 WEB = ROOT / "web"
 BUILT = ROOT / "src" / "rekindle" / "http" / "page_files"
-STAMP = BUILT / ".built"
+STAMP = WEB / "node_modules" / ".built"
 INSTALLED = WEB / "node_modules" / ".installed"
 TYPES = WEB / "src" / "api" / "schema.d.ts"
 NOT_INPUTS = ("node_modules", "lib", "coverage")
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build() -> None:
     """Build the page into the package, unless what is there was built from the same files."""
     inputs = digest(sources())
-    if STAMP.exists() and STAMP.read_text() == inputs:
+    if STAMP.exists() and STAMP.read_text() == inputs and (BUILT / "index.html").exists():
         return
     install()
     print("Building the page ...", file=sys.stderr)
@@ -70,9 +70,9 @@ def build() -> None:
     for file in list(fresh.rglob("*")):
         if file.suffix in (".js", ".css", ".html", ".svg"):
             file.with_name(file.name + ".gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
-    (fresh / STAMP.name).write_text(inputs)
     shutil.rmtree(BUILT, ignore_errors=True)
     fresh.rename(BUILT)
+    STAMP.write_text(inputs)
 
 
 def install() -> None:

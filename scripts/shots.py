@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2 as httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
+from tests.forked import rekindle
 from tests.page.past import bring_in, past_session
 
 from rekindle.embedded import EmbeddedPostgres
@@ -66,7 +67,7 @@ VIEWS = (
     View("chat-ended", "/s/{trip}"),
     View("chat-new", "/s/{empty}"),
     View("chat-failed", "/s/{failed}"),
-    View("shortcuts", "/s/{piano}", lambda page: page.locator("body").press("?")),
+    View("shortcuts", "/s/{piano}", lambda page: page.locator("[data-scroller]").press("?")),
     View("not-found", "/s/0199aaaa-0000-7000-8000-000000000000"),
     View("search", "/search?q=scales"),
     View("search-empty", "/search"),
@@ -80,6 +81,7 @@ VIEWS = (
     View("admin-session", "/admin/review?session={failed}"),
     View("admin-people", "/admin/people"),
     View("admin-prices", "/admin/prices"),
+    View("admin-document", "/admin/knowledge", lambda page: page.locator("tbody th button").first.click()),
     View("admin-knowledge", "/admin/knowledge"),
     View("admin-jobs", "/admin/jobs"),
     View("admin-audit", "/admin/audit"),
@@ -128,6 +130,8 @@ def furnish(stage: Stage, model: ModelServer) -> None:
         if end:
             stage.http.post(f"/api/v1/sessions/{session}/end")
 
+    model.script(Reply("The answer begins, and then", then="cut"))
+    talk("failed", "An answer that broke", "What is the circle of fifths?")
     talk("trip", "Four days in Lisbon", "I want to see Lisbon in October. What should I not miss?", end=True)
     talk("bread", "Sourdough for beginners", "How do I bake my first sourdough?")
     talk(
@@ -138,8 +142,6 @@ def furnish(stage: Stage, model: ModelServer) -> None:
     )
     remember(stage)
     stage.sessions["empty"] = stage.http.post("/api/v1/sessions").json()["id"]
-    model.script(Reply("The answer begins, and then", then="cut"))
-    talk("failed", "An answer that broke", "What is the circle of fifths?")
 
 
 WEEKS = 26
@@ -173,6 +175,9 @@ def remember(stage: Stage) -> None:
             )
         )
     bring_in(stage.http, *sessions)
+    lifeguard = FOLDER.parent / "examples" / "lifeguard"
+    for command in (("ingest", str(lifeguard / "knowledge")), ("prices", "import", str(lifeguard / "prices.csv"))):
+        rekindle(*command, environment=stage.server.environment)
     with stage.server.database() as database:
         database.execute(
             """

@@ -17,13 +17,13 @@ export function TopBar({ onMenu, onShortcuts }: { onMenu: () => void; onShortcut
   const Icon = THEMES.find(([name]) => name === theme)?.[2] ?? Monitor;
   return (
     <header className="flex h-14 shrink-0 items-center gap-1 border-b px-2 sm:px-4" data-print="hide">
-      <Button variant="quiet" size="icon" className="md:hidden" aria-label="Sessions and views" onClick={onMenu}>
+      <Button variant="quiet" size="icon" className="md:hidden!" aria-label="Sessions and views" onClick={onMenu}>
         <MenuIcon />
       </Button>
       <div id="bar" className="flex min-w-0 flex-1 items-center gap-2 px-1" />
       <div id="bar-actions" className="flex items-center gap-1" />
       <Tooltip text="Keyboard shortcuts" keys="?">
-        <Button variant="quiet" size="icon" className="hidden sm:inline-flex" aria-label="Keyboard shortcuts" onClick={onShortcuts}>
+        <Button variant="quiet" size="icon" className="max-sm:hidden!" aria-label="Keyboard shortcuts" onClick={onShortcuts}>
           <Keyboard />
         </Button>
       </Tooltip>

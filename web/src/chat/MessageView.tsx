@@ -5,7 +5,7 @@ import type { Source } from "@/api/stream";
 import { Button } from "@/components/ui/button";
 import { Spinner } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
-import { clock, exactly } from "@/lib/dates";
+import { clock, day, exactly } from "@/lib/dates";
 import { CopyButton } from "./CopyButton";
 import type { Live, Outgoing, Status } from "./engine";
 import { GrowingMarkdown, Markdown } from "./Markdown";
@@ -215,10 +215,20 @@ function recalledOf(message: Message): Given {
 }
 
 function Recalled({ recalled }: { recalled: Given }) {
-  const sessions = [...new Set(recalled.map((part) => part.session_id).filter((id): id is string => typeof id === "string"))];
-  return sessions.map((session, place) => (
-    <SourceChip key={session} source={{ id: session, session_id: session, title: sessions.length > 1 ? `Past session ${place + 1}` : "Past session" }} />
+  const sessions = new Map<string, string>();
+  for (const { session_id: session, date } of recalled) {
+    if (typeof session === "string") sessions.set(session, typeof date === "string" ? `Session of ${day(date)}` : "Past session");
+  }
+  const chips = [...sessions].map(([session, title]) => (
+    <SourceChip key={session} source={{ id: session, session_id: session, title }} />
   ));
+  if (chips.length < 2) return chips;
+  return (
+    <details className="text-muted text-xs">
+      <summary className="cursor-pointer py-0.5">Recalled {chips.length} past sessions</summary>
+      <span className="flex flex-wrap gap-1.5 py-1">{chips}</span>
+    </details>
+  );
 }
 
 function sourcesOf(message: Message): Source[] {

@@ -35,12 +35,17 @@ export function ago(when: string, now = Date.now()): string {
   if (seconds < 3600) return words.format(-Math.max(1, Math.round(seconds / 60)), "minute");
   if (seconds < 86_400) return words.format(-Math.round(seconds / 3600), "hour");
   if (seconds < 7 * 86_400) return words.format(-Math.round(seconds / 86_400), "day");
-  return new Date(when).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+  return day(when);
 }
 
 /** The whole of a date and time, for titles. */
 export function exactly(when: string): string {
   return new Date(when).toLocaleString("en", { dateStyle: "full", timeStyle: "short" });
+}
+
+/** "12 Mar 2026". */
+export function day(when: string): string {
+  return new Date(when).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }
 
 /** The time of day. */

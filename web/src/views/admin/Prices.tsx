@@ -61,10 +61,10 @@ export function Prices() {
                 </span>
               </th>
               <td>
-                <List prices={course.individual.map((price) => `${amount(price)}${valid(price)}`)} />
+                <List prices={course.individual.map((price) => ({ says: amount(price), valid: valid(price) }))} />
               </td>
               <td>
-                <List prices={course.group.map((price) => `${people(price)}: ${amount(price)} a ${price.per}${valid(price)}`)} />
+                <List prices={course.group.map((price) => ({ says: `${people(price)}: ${amount(price)} a ${price.per}`, valid: valid(price) }))} />
               </td>
               <td className="whitespace-nowrap text-muted">{ago(course.updated_at)}</td>
             </tr>
@@ -76,12 +76,14 @@ export function Prices() {
   );
 }
 
-function List({ prices }: { prices: string[] }) {
+function List({ prices }: { prices: { says: string; valid: string }[] }) {
   if (prices.length === 0) return <span className="text-muted">–</span>;
   return (
     <ul className="grid gap-0.5 tabular-nums">
-      {prices.map((price) => (
-        <li key={price}>{price}</li>
+      {prices.map(({ says, valid }) => (
+        <li key={says + valid}>
+          <span className="whitespace-nowrap">{says}</span> <span className="whitespace-nowrap text-muted text-xs">{valid}</span>
+        </li>
       ))}
     </ul>
   );
@@ -97,5 +99,5 @@ function people({ min_people, max_people }: Course["group"][number]): string {
 
 function valid({ valid_from, valid_to }: { valid_from: string | null; valid_to: string | null }): string {
   if (!valid_from && !valid_to) return "";
-  return ` (${[valid_from && `from ${valid_from}`, valid_to && `to ${valid_to}`].filter(Boolean).join(" ")})`;
+  return [valid_from && `from ${valid_from}`, valid_to && `to ${valid_to}`].filter(Boolean).join(" ");
 }
