@@ -18,7 +18,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-VARIABLE = "REKINDLE_CHROMIUM"
+VARIABLE = "CHROMIUM"
 """Names another browser's binary."""
 
 
