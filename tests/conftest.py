@@ -77,7 +77,13 @@ def make_database(postgres: str, template: object = "template1") -> str:
 
 @pytest.fixture(scope="session")
 def conninfo(new_database: NewDatabase) -> str:
-    """The database that most tests share; each keeps to its own users."""
+    """The database of the houses that tests open in this process; each test keeps to its own users."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def served_database(new_database: NewDatabase) -> str:
+    """The database of the servers, whose jobs would do the work that a test in this process watches."""
     return new_database()
 
 
@@ -192,14 +198,14 @@ Serve = Callable[..., RunningServer]
 
 
 @pytest.fixture(scope="session")
-def serve_for_all(conninfo: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    yield from _servers(conninfo, tmp_path_factory.mktemp("served"))
+def serve_for_all(served_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    yield from _servers(served_database, tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture
-def serve(conninfo: str, tmp_path: Path) -> Iterator[Serve]:
+def serve(served_database: str, tmp_path: Path) -> Iterator[Serve]:
     """Starts real servers with the environment variables given; stopped at the end."""
-    yield from _servers(conninfo, tmp_path)
+    yield from _servers(served_database, tmp_path)
 
 
 @pytest.fixture(scope="session")
