@@ -2,12 +2,15 @@
 
 import json
 import re
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
 
 from rekindle.testing import Asked, Refusal, Step
 from tests.conftest import ADMIN, Asking, repeats
+from tests.forked import rekindle
 from tests.page.axe import axe
 from tests.page.conftest import PHONE, Arrive, Person
 
@@ -96,8 +99,8 @@ def test_a_failed_job_is_tried_again_and_the_log_tells_who_looked(arrive: Arrive
     assert row
     page = arrive(ADMIN).go("/admin/jobs")
     expect(page.locator("[data-total]")).to_contain_text("failed for good")
-    page.get_by_role("button", name=f"Try summarise {row[0]} again").click()
-    expect(page.get_by_role("button", name=f"Try summarise {row[0]} again")).to_be_hidden()
+    page.get_by_role("button", name=f"Try again: summarise {row[0]}").click()
+    expect(page.get_by_role("button", name=f"Try again: summarise {row[0]}")).to_be_hidden()
 
     page.get_by_role("navigation", name="Administration").get_by_role("link", name="People").click()
     page.get_by_label("The whole e-mail address").fill(str(ada.email))
@@ -111,3 +114,41 @@ def test_who_is_no_administrator_sees_nothing_of_it(ada: Person) -> None:
     page = ada.go("/admin")
     expect(page.get_by_role("heading", name="This is for administrators")).to_be_visible()
     expect(page.get_by_role("link", name="Administration")).to_have_count(0)
+
+
+def test_documents_and_prices_are_looked_through(arrive: Arrive, tmp_path: Path) -> None:
+    mark = uuid4().hex[:8]
+    folder = tmp_path / "knowledge"
+    folder.mkdir()
+    text = f"# Pools {mark}\n\nThe pool opens at six. See [the rules](https://example.com/rules)."
+    (folder / "pools.md").write_text(text)
+    (tmp_path / "prices.csv").write_text(
+        "course,kind,price,currency,min_people,max_people,per\n"
+        f"Swimming {mark},individual,165.00,USD,,,\nSwimming {mark},group,120.00,USD,4,9,person\n"
+    )
+    admin = arrive(ADMIN)
+    for command in (("ingest", str(folder)), ("prices", "import", str(tmp_path / "prices.csv"))):
+        done = rekindle(*command, environment=admin.server.environment)
+        assert done.returncode == 0, done.stderr
+    page = admin.go("/admin/knowledge")
+    page.get_by_label("Document", exact=True).fill(mark)
+    expect(page.locator("[data-total]")).to_have_text("1 document")
+    page.get_by_role("button", name=f"Pools {mark}", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("The pool opens at six.")
+    assert axe(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=f"Read again: Pools {mark}").click()
+    expect(page.get_by_role("region", name="Notices")).to_contain_text("It will be read again")
+    page.get_by_role("tab", name="Links").click()
+    page.get_by_label("Link", exact=True).fill("example.com/rules")
+    expect(page.get_by_role("link", name="https://example.com/rules").first).to_be_visible()
+    page.get_by_role("tab", name="Sources").click()
+    expect(page.get_by_role("row").filter(has_text=str(folder))).to_be_visible()
+    assert axe(page) == []
+
+    page = admin.go("/admin/prices")
+    page.get_by_label("Course").fill(mark)
+    row = page.get_by_role("row", name=re.compile(mark))
+    expect(row).to_contain_text("165.00 USD")
+    expect(row).to_contain_text("4–9: 120.00 USD a person")
+    assert axe(page) == []

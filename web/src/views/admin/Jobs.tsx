@@ -56,7 +56,7 @@ export function Jobs() {
               </td>
               <td>
                 {job.status === "failed" && (
-                  <Button size="sm" disabled={retry.isPending} onClick={() => retry.mutate(job.id)} aria-label={`Try ${job.task} ${job.id} again`}>
+                  <Button size="sm" disabled={retry.isPending} onClick={() => retry.mutate(job.id)} aria-label={`Try again: ${job.task} ${job.id}`}>
                     <RotateCcw /> Try again
                   </Button>
                 )}

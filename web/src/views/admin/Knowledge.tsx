@@ -128,7 +128,7 @@ function Documents({ source, onAll }: { source: string | null; onAll: () => void
                 </time>
               </td>
               <td>
-                <Button size="sm" variant="quiet" disabled={reingest.isPending} onClick={() => reingest.mutate({ document: document.id })} aria-label={`Read ${document.title} again`}>
+                <Button size="sm" variant="quiet" disabled={reingest.isPending} onClick={() => reingest.mutate({ document: document.id })} aria-label={`Read again: ${document.title}`}>
                   <RefreshCw /> Read again
                 </Button>
               </td>
@@ -221,7 +221,7 @@ function Sources({ onOpen }: { onOpen: (id: string) => void }) {
                   .join(", ")}
               </td>
               <td>
-                <Button size="sm" disabled={reingest.isPending} onClick={() => reingest.mutate({ source: source.id })} aria-label={`Read ${source.location} again`}>
+                <Button size="sm" disabled={reingest.isPending} onClick={() => reingest.mutate({ source: source.id })} aria-label={`Read again: ${source.location}`}>
                   <RefreshCw /> Read again
                 </Button>
               </td>
