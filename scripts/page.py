@@ -81,7 +81,7 @@ def install() -> None:
     if INSTALLED.exists() and INSTALLED.read_text() == wanted:
         return
     print("Setting up, once: the page's packages into web/node_modules ...", file=sys.stderr)
-    npm("ci", "--no-audit", "--no-fund", "--loglevel=error", quiet=True)
+    npm("ci", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1", quiet=True)
     INSTALLED.write_text(wanted)
 
 

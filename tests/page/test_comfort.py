@@ -87,20 +87,18 @@ def test_a_phone_has_all_of_it(ada: Person, arrive: Arrive) -> None:
 
 
 def test_dark_follows_the_system_until_a_theme_is_chosen(ada: Person, arrive: Arrive) -> None:
-    def paper() -> int:
-        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        return int(re.findall(r"\d+", colour)[0])
-
+    light, dark = re.compile(r"rgb\(2\d\d, 2"), re.compile(r"rgb\(\d\d, \d\d, ")
     person = arrive(ada.email, color_scheme="dark")
     page = person.go("/")
-    assert paper() < 60
+    paper = expect(page.locator("body"))
+    paper.to_have_css("background-color", dark)
     page.emulate_media(color_scheme="light")
-    assert paper() > 200
+    paper.to_have_css("background-color", light)
     page.get_by_role("button", name="Theme").click()
     page.get_by_role("menuitem", name="Dark").click()
-    assert paper() < 60
+    paper.to_have_css("background-color", dark)
     page.reload()
-    assert paper() < 60
+    paper.to_have_css("background-color", dark)
 
 
 def test_nothing_moves_for_who_asked_for_calm(site: Asking, ada: Person, arrive: Arrive) -> None:
