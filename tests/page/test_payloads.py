@@ -86,6 +86,33 @@ class Poisoned:
                 ],
             )
             self.ended = str(ended[5][0])
+            cursor.executemany(
+                "INSERT INTO known_things (id, user_id, kind, text, state, valid_from, seen_at) "
+                "VALUES (%s, %s, 'fact', %s, 'current', now(), now())",
+                [(uuid7(), user, text[:500]) for text in payloads],
+            )
+            self.source = uuid7()
+            cursor.execute(
+                "INSERT INTO knowledge_sources (id, assistant, location, kind) VALUES (%s, %s, %s, 'site')",
+                (self.source, payloads[0], payloads[3]),
+            )
+            documents = [
+                (uuid7(), self.source, payloads[0], f"{n} {text}", text, text) for n, text in enumerate(payloads)
+            ]
+            cursor.executemany(
+                "INSERT INTO documents (id, source_id, assistant, uri, url, title, kind, content_hash, size_bytes) "
+                "VALUES (%s, %s, %s, %s, %s, %s, 'html', '', 1)",
+                documents,
+            )
+            cursor.executemany(
+                "INSERT INTO links (id, document_id, seq, url, text) VALUES (%s, %s, 1, %s, %s)",
+                [(uuid7(), document, text, text) for document, _, _, _, text, _ in documents],
+            )
+
+    def clean(self, site: Asking) -> None:
+        """Take away what is not the person's own: other tests look at the documents too."""
+        with site.server.database() as database:
+            database.execute("DELETE FROM knowledge_sources WHERE id = %s", (self.source,))
 
 
 def check(page: Page, strangers: list[str]) -> None:
@@ -109,6 +136,7 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
     arrive: Arrive,
     elsewhere: tuple[str, list[str]],
     record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
 ) -> None:
     address, asked = elsewhere
     payloads = corpus(address)
@@ -117,13 +145,14 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
     poisoned = Poisoned(site, person, payloads)
     strangers: list[str] = []
 
-    def watch(request: Request) -> None:
-        if not request.url.startswith((site.server.url, "data:", "blob:")):
-            strangers.append(request.url)
+    def watch(asking: Request) -> None:
+        if not asking.url.startswith((site.server.url, "data:", "blob:")):
+            strangers.append(asking.url)
 
     person.context.on("request", watch)
     page = person.page
     page.on("dialog", lambda dialog: strangers.append(f"dialog: {dialog.message}"))
+    request.addfinalizer(lambda: poisoned.clean(site))
     person.go(f"/s/{poisoned.session}#m1")  # all of it is loaded to get there
     expect(page.locator("[data-message]")).to_have_count(2 * len(payloads))
     check(page, strangers)
@@ -152,6 +181,11 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(200)
         check(page, strangers)
+        if view.endswith("/knowledge"):
+            expect(page.get_by_text(payloads[-1]).first).to_be_visible()
+            page.get_by_role("tab", name="Sources").click()
+            expect(page.get_by_text(payloads[3]).first).to_be_visible()
+            check(page, strangers)
 
     token = json.dumps({"account": site.server.token(ADMIN), "visits": [], "visitor": None})
     page.evaluate("token => localStorage.setItem('rekindle.widget.keys', token)", token)
