@@ -147,7 +147,7 @@ def test_documents_and_prices_are_looked_through(arrive: Arrive, tmp_path: Path)
     assert axe(page) == []
 
     page = admin.go("/admin/prices")
-    page.get_by_label("Course").fill(mark)
+    page.get_by_label("Course", exact=True).fill(mark)
     row = page.get_by_role("row", name=re.compile(mark))
     expect(row).to_contain_text("165.00 USD")
     expect(row).to_contain_text("4–9: 120.00 USD a person")
