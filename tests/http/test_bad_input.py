@@ -81,7 +81,9 @@ def test_a_body_that_is_no_json_that_can_be_stored_is_refused(caller: Caller, op
             assert answer.json()["code"] == "malformed_body", kind
 
 
-@pytest.mark.parametrize("operation", [o for o in EVERY if o.method not in ("GET", "HEAD") and str(o) != IMPORT], ids=str)
+@pytest.mark.parametrize(
+    "operation", [o for o in EVERY if o.method not in ("GET", "HEAD") and str(o) != IMPORT], ids=str
+)
 def test_a_body_of_20_mb_is_refused(caller: Caller, operation: Operation) -> None:
     def in_chunks() -> Iterator[bytes]:
         for _ in range(200):

@@ -160,7 +160,8 @@ async def list_errors(
     return [(row["code"], row["n"]) for row in await cursor.fetchall()]
 
 
-_LEADER = """count(DISTINCT d.session_id) FILTER (WHERE d.turns > 0) AS sessions, sum(d.turns)::bigint AS turns, sum(d.failed)::bigint AS failed,
+_LEADER = """count(DISTINCT d.session_id) FILTER (WHERE d.turns > 0) AS sessions,
+    sum(d.turns)::bigint AS turns, sum(d.failed)::bigint AS failed,
     sum(d.input_tokens + d.output_tokens)::bigint AS tokens,
     CASE WHEN count(*) = count(d.cost_micros) THEN sum(d.cost_micros)::bigint END AS cost_micros"""
 
