@@ -40,7 +40,7 @@ def newest(page: Page) -> str:
 def test_an_answer_streams_as_markdown_and_the_session_is_in_the_address(site: Asking, ada: Person) -> None:
     answers(site, scales=Reply("Play **slowly**:\n\n1. left\n2. right\n\n| a | b |\n|---|---|\n| 1 | 2 |", delay=0.02))
     page = ada.go("/")
-    page.get_by_role("button", name="New session").first.click()
+    page.get_by_role("button", name="New session", exact=True).first.click()
     page.wait_for_url(re.compile(r"/s/[0-9a-f-]{36}$"))
     say(page, "How do I play scales?")
     expect(page.locator("[data-status=running]")).to_be_visible()

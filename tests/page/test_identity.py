@@ -63,7 +63,7 @@ def test_a_guest_needs_no_name(arrive: Arrive) -> None:
     say(page, "Who am I?")
     expect(page.get_by_text("Guest", exact=True).first).to_be_visible()
     first = page.url
-    page.get_by_role("button", name="New session").click()
+    page.get_by_role("button", name="New session", exact=True).click()
     page.wait_for_url(lambda url: url != first and "/s/" in url)
     say(page, "Another talk.")
     rows = page.get_by_role("navigation", name="Sessions").get_by_role("listitem")
@@ -133,7 +133,8 @@ def test_a_code_alone_signs_in_and_logging_out_leaves_nothing(site: Asking, arri
     page.wait_for_timeout(400)
     token = page.evaluate("JSON.parse(localStorage.getItem('rekindle.keys')).account")
     page.get_by_role("button", name=re.compile("^You:")).click()
-    page.get_by_role("menuitem", name="Log out").click()
+    with page.expect_response("**/api/v1/identity/logout"):
+        page.get_by_role("menuitem", name="Log out").click()
     page.get_by_role("button", name="Start chatting").wait_for()
     assert stored(page) == []
     answer = site.server.client().get("/api/v1/identity", headers={"authorization": f"Bearer {token}"})

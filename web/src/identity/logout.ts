@@ -14,7 +14,9 @@ export function useLogOut(): () => Promise<void> {
     forgetDrafts();
     queries.clear();
     history.replaceState(null, "", "/");
-    await Promise.allSettled(tokens.map((token) => held(api.as(token).POST("/api/v1/identity/logout", { body: {} as never }))));
+    // Told even if the tab is closed at once.
+    const leaving = { body: {} as never, keepalive: true };
+    await Promise.allSettled(tokens.map((token) => held(api.as(token).POST("/api/v1/identity/logout", leaving))));
     location.assign("/");
   }, [api, queries]);
 }
