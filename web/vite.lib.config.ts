@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 // The components for a host's own React app: ES modules, without React, which the host has.
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
@@ -6,7 +7,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   publicDir: false,
   plugins: [react(), tailwindcss()],
-  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     outDir: "lib",
     lib: { entry: "src/embed/index.tsx", formats: ["es"], fileName: () => "rekindle.js", cssFileName: "rekindle" },
