@@ -139,7 +139,7 @@ def test_arabic_and_hebrew_run_from_the_right(site: Asking, ada: Person) -> None
     site.model.default = Reply(f"{ARABIC}\n\nAnd some English.")
     page.get_by_label("Message", exact=True).fill("שלום")
     page.get_by_label("Message", exact=True).press("Enter")
-    page.get_by_text("And some English.").wait_for()
+    page.get_by_text("And some English.", exact=True).wait_for()
     directions = page.locator("[data-answer]").last.locator("p").evaluate_all(f"nodes => nodes.map({direction})")
     assert directions == ["rtl", "ltr"]
     # The whole page, for who has it in such a language.
