@@ -25,6 +25,16 @@ export function useMe() {
   });
 }
 
+/** Who answers here, the first one first. */
+export function useAssistants() {
+  const api = useApi();
+  return useQuery({
+    queryKey: ["assistants"],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async () => (await held(api.as(null).GET("/api/v1/assistants"))).items,
+  });
+}
+
 export function useSession(id: string) {
   const api = useApi();
   return useQuery({

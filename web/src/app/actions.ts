@@ -42,9 +42,9 @@ export function useSessionActions() {
       }
     };
     return {
-      begin: () =>
+      begin: (assistant: string | null = null) =>
         attempt(async () => {
-          const id = await beginSession(api);
+          const id = await beginSession(api, assistant);
           void queries.invalidateQueries({ queryKey: names.sessions });
           await navigate({ to: "/s/$sessionId", params: { sessionId: id } });
         }),

@@ -3,7 +3,7 @@ import { ArrowRight, MailCheck, Sparkles } from "lucide-react";
 import { useState } from "react";
 import { held, type ListedSession } from "@/api/client";
 import { useApi, useKeys } from "@/api/house";
-import { useMe } from "@/api/queries";
+import { useAssistants, useMe, useSession } from "@/api/queries";
 import { Button } from "@/components/ui/button";
 import { ProveAddress } from "./ProveAddress";
 
@@ -11,7 +11,7 @@ import { ProveAddress } from "./ProveAddress";
  * What stands before the first message of a session. A returning visitor is welcomed; what they talked about last is
  * shown only to who has proven to be them.
  */
-export function Opening({ session, onContinue }: { session: string; onContinue: (session: string) => void }) {
+export function Opening({ session, onContinue, onAsk }: { session: string; onContinue: (session: string) => void; onAsk: (question: string) => void }) {
   const keys = useKeys();
   const me = useMe();
   const last = useLastTime(session);
@@ -22,37 +22,73 @@ export function Opening({ session, onContinue }: { session: string; onContinue: 
 
   if (last)
     return (
-      <Card title={greeting(name)}>
-        <p>
-          <span className="text-muted">Last time: </span>
-          <span dir="auto">{last.title ?? "an untitled session"}</span>
-          {last.summary_line && (
-            <span className="text-muted" dir="auto">
-              {" "}
-              {last.summary_line}
-            </span>
-          )}
-        </p>
-        <Button size="sm" onClick={() => onContinue(last.id)}>
-          Continue? <ArrowRight className="rtl:-scale-x-100" />
-        </Button>
-      </Card>
+      <Meeting session={session} onAsk={onAsk}>
+        <Card title={greeting(name)}>
+          <p>
+            <span className="text-muted">Last time: </span>
+            <span dir="auto">{last.title ?? "an untitled session"}</span>
+            {last.summary_line && (
+              <span className="text-muted" dir="auto">
+                {" "}
+                {last.summary_line}
+              </span>
+            )}
+          </p>
+          <Button size="sm" onClick={() => onContinue(last.id)}>
+            Continue? <ArrowRight className="rtl:-scale-x-100" />
+          </Button>
+        </Card>
+      </Meeting>
     );
   if (claims)
     return (
-      <Card title={greeting(name)}>
-        <p className="text-muted">This address has been here before. Prove that it is yours to see your earlier sessions.</p>
-        <Button size="sm" onClick={() => setProving(true)}>
-          <MailCheck /> Enter a code
-        </Button>
-        <ProveAddress open={proving} onOpenChange={setProving} email={keys.visitor?.email ?? ""} />
-      </Card>
+      <Meeting session={session} onAsk={onAsk}>
+        <Card title={greeting(name)}>
+          <p className="text-muted">This address has been here before. Prove that it is yours to see your earlier sessions.</p>
+          <Button size="sm" onClick={() => setProving(true)}>
+            <MailCheck /> Enter a code
+          </Button>
+          <ProveAddress open={proving} onOpenChange={setProving} email={keys.visitor?.email ?? ""} />
+        </Card>
+      </Meeting>
     );
   return (
-    <div className="grid justify-items-center gap-2 py-10 text-center">
-      <Sparkles aria-hidden className="size-7 text-accent-ink" />
-      <h2 className="font-semibold text-xl">{name ? `Hello, ${name}` : "Hello"}</h2>
-      <p className="max-w-md text-muted">Ask anything. What you say here is kept, and the next session can pick it up.</p>
+    <Meeting session={session} onAsk={onAsk}>
+      <div className="grid justify-items-center gap-2 pt-10 text-center">
+        <Sparkles aria-hidden className="size-7 text-accent-ink" />
+        <h2 className="font-semibold text-xl">{name ? `Hello, ${name}` : "Hello"}</h2>
+        <p className="max-w-md text-muted">Ask anything. What you say here is kept, and the next session can pick it up.</p>
+      </div>
+    </Meeting>
+  );
+}
+
+/** The welcome, then who answers in this session and what it may be asked; a click puts the question into the composer. */
+function Meeting({ session, onAsk, children }: { session: string; onAsk: (question: string) => void; children: React.ReactNode }) {
+  const { data } = useSession(session);
+  const assistants = useAssistants();
+  const who = assistants.data?.find((assistant) => assistant.name === data?.assistant);
+  if (!who?.greeting && !who?.suggestions.length) return children;
+  return (
+    <div className="grid gap-5">
+      {children}
+      <section aria-label={who.title} className="grid gap-3">
+        {who.greeting && (
+          <p dir="auto">
+            <span className="font-medium">{who.title}: </span>
+            {who.greeting}
+          </p>
+        )}
+        <ul className="flex flex-wrap gap-2">
+          {who.suggestions.map((question) => (
+            <li key={question}>
+              <Button size="sm" className="h-auto! whitespace-normal! py-1.5! text-start" dir="auto" onClick={() => onAsk(question)}>
+                {question}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      </section>
     </div>
   );
 }

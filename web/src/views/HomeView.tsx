@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { ArrowRight, Brain, Plus, Search, Sprout } from "lucide-react";
 import { useEffect } from "react";
 import { useKeys } from "@/api/house";
-import { useMe, useSessions } from "@/api/queries";
+import { useAssistants, useMe, useSessions } from "@/api/queries";
 import { useSessionActions } from "@/app/actions";
 import { Button } from "@/components/ui/button";
 import { View } from "@/components/ui/card";
@@ -21,6 +21,8 @@ export function HomeView() {
   const { begin } = useSessionActions();
   const sessions = useSessions();
   const last = sessions.data?.pages[0]?.items.find((session) => session.message_count > 0);
+  const assistants = useAssistants();
+  const several = (assistants.data?.length ?? 0) > 1;
   const name = me.data?.name || keys.visitor?.name || "";
 
   useEffect(() => {
@@ -65,6 +67,31 @@ export function HomeView() {
         <Button variant="solid" size="lg" className="justify-self-start" onClick={() => void begin()}>
           <Plus /> Start the first session
         </Button>
+      )}
+      {several && (
+        <section aria-labelledby="who" className="grid gap-3">
+          <h2 id="who" className="font-semibold text-lg">
+            Who would you like to talk to?
+          </h2>
+          <ul className="grid gap-3 sm:grid-cols-2">
+            {assistants.data?.map((assistant) => (
+              <li key={assistant.name}>
+                <button
+                  type="button"
+                  className="grid h-full w-full content-start gap-1.5 rounded-2xl border border-line bg-surface p-4 text-start hover:bg-sunken"
+                  onClick={() => void begin(assistant.name)}
+                >
+                  <span className="font-medium" dir="auto">
+                    {assistant.title}
+                  </span>
+                  <span className="text-muted text-sm" dir="auto">
+                    {assistant.description}
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
       )}
       <ul className="grid gap-3 sm:grid-cols-3">
         {WAYS.map(({ to, Icon, name, words }) => (

@@ -110,7 +110,13 @@ function OneSession({ id }: { id: string }) {
           session={id}
           onChange={changed}
           onReopen={reopen}
-          opening={<Opening session={id} onContinue={(other) => void navigate({ to: "/s/$sessionId", params: { sessionId: other } })} />}
+          opening={
+            <Opening
+              session={id}
+              onContinue={(other) => void navigate({ to: "/s/$sessionId", params: { sessionId: other } })}
+              onAsk={(question) => ask(question, false)}
+            />
+          }
           closing={ended && session && <SummaryCard session={session} onReopen={reopen} />}
           ended={
             ended && (
