@@ -184,10 +184,10 @@ def test_scenario_2_a_returning_user_is_known_and_the_model_is_told_as_printed(
     context = context_of(asked)
     head, _, rest = context.partition(" [session ")
     assert head == CONTEXT_HEAD + CPO
-    assert rest[rest.index("]") + 1 :].startswith(CONTEXT_TAIL)
+    assert CONTEXT_TAIL in rest  # after what else is known by then: facts are read from a summary by a job
     assert asked.messages[-1] == {"role": "user", "content": "What about instructor certification?"}
     assert [said["role"] for said in asked.messages] == ["system", "user"]
-    assert [source["kind"] for source in reply["context_used"]] == ["summary"]
+    assert {source["kind"] for source in reply["context_used"]} - {"fact"} == {"summary"}
 
 
 def test_the_context_stays_for_the_whole_of_the_session(asking: Asking, visitor: Visitor, email: str) -> None:

@@ -78,9 +78,7 @@ class ExtractiveSummaries:
         kept = "" if quotes or not earlier else shorten(" ".join(earlier.split()), self._longest // 2) + " "
         talk = quotes + [(message.role == "user", _own(message)) for message in head_and_tail(messages)]
         said = statements(talk)
-        texts = [(by_user, excerpt(text, 2_000)) for by_user, text in talk]
-        # What it was about is the user's to say; what the assistant quoted may be about much else.
-        topics = tuple(key_phrases([text for by_user, text in texts if by_user]) or key_phrases([t for _, t in texts]))
+        topics = tuple(key_phrases([excerpt(text, 2_000) for _, text in talk]))
         return Summary(
             text=kept + self._text(talk, said, topics, len(kept)),
             topics=topics,
