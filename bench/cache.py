@@ -159,6 +159,7 @@ async def following(folder: Path, redis: RedisServer) -> Table:
             openai_base_url=model.url,
             openai_api_key=SecretStr("sk-test"),
             titles="phrases",
+            jobs_in_server=False,
         )
         for name, url in (("without", None), ("with", SecretStr(redis.url))):
             settings = plain.model_copy(update={"redis_url": url})
