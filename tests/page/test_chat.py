@@ -303,3 +303,17 @@ def test_a_finished_answer_is_read_out_once_and_tokens_never(site: Asking, ada: 
     assert len([text for region, text in said if region == "status"]) <= 2
     live = page.locator("[aria-live], [role=status], [role=alert], [role=log]")
     assert live.count() == 2
+
+
+def test_past_sessions_are_linked_while_they_are_recalled(site: Asking, ada: Person) -> None:
+    past = ada.begin()
+    ada.said(past, "My bees swarmed in May.")
+    ada.http.post(f"/api/v1/sessions/{past}/end")
+    page = ada.go(f"/s/{ada.begin()}")
+    answers(site, bees=Reply(LONG, delay=0.2))
+    say(page, "What did my bees do?")
+    doing = page.locator("[data-doing]")
+    expect(doing).to_contain_text("Recalling 1 past session")
+    expect(doing.get_by_role("link", name="Session of")).to_have_attribute("href", f"/s/{past}")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("[data-ending]")).to_contain_text("Stopped")

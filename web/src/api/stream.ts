@@ -12,11 +12,19 @@ export interface Source {
   licence?: string;
 }
 
+/** A piece of the past that an answer was given. */
+export interface Given {
+  kind?: string;
+  session_id?: string;
+  date?: string;
+}
+
 export type StreamEvent =
   | { type: "begun"; turn: string }
   | { type: "text"; delta: string }
   | { type: "status"; text: string }
   | { type: "source"; source: Source }
+  | { type: "recalled"; sources: Given[] }
   | { type: "restart" }
   | { type: "resume" }
   | { type: "end"; failed: string | null };
@@ -90,6 +98,8 @@ function read(data: string): StreamEvent | null {
       return { type: "text", delta: String(part.delta) };
     case "data-status":
       return { type: "status", text: String(inner.text) };
+    case "data-recall":
+      return { type: "recalled", sources: Array.isArray(inner.sources) ? (inner.sources as Given[]) : [] };
     case "source-url":
       return { type: "source", source: { id: String(part.sourceId), title: text(part.title), url: text(part.url) } };
     case "source-document":

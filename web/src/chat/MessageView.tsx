@@ -260,7 +260,7 @@ function Doing({
           {status.sources.map((source) => (
             <SourceChip key={source.id} source={source} />
           ))}
-          {status.text.startsWith("Recalling") && <Recalled recalled={recalled} />}
+          {status.text.startsWith("Recalling") && status.sources.length === 0 && <Recalled recalled={recalled} />}
         </li>
       ))}
       {stopping && <li>Stopping…</li>}
