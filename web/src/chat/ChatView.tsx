@@ -154,25 +154,59 @@ export function ChatView({
   );
 }
 
-/** The messages; those that were asked anew are folded away. */
-const Exchanges = memo(function Exchanges({ messages, newest, actions }: { messages: readonly Message[]; newest: number; actions: Actions }) {
-  const parts: ReactNode[] = [];
-  let replaced: Message[] = [];
-  const fold = () => {
-    if (replaced.length > 0) parts.push(<Replaced key={`r${replaced[0]!.id}`} messages={replaced} actions={actions} />);
-    replaced = [];
-  };
-  for (const message of messages) {
-    if (message.metadata?.replaced_by) {
-      replaced.push(message);
-      continue;
+const LEAF = 50;
+
+/** The messages, in leaves of which only those that changed are looked at again: a long session has many messages. */
+const Exchanges = memo(function Exchanges({ messages, newest, actions }: ExchangesProps) {
+  const leaves: ReactNode[] = [];
+  let from = 0;
+  while (from < messages.length) {
+    // By seq: what is read later of earlier messages leaves the leaves after it as they were.
+    const leaf = Math.floor(messages[from]!.seq / LEAF);
+    let to = from + 1;
+    while (to < messages.length && (Math.floor(messages[to]!.seq / LEAF) === leaf || isFolded(messages[to - 1]!))) to++;
+    leaves.push(<Leaf key={leaf} messages={messages.slice(from, to)} newest={messages[to - 1]!.seq >= newest - 1 ? newest : 0} actions={actions} />);
+    from = to;
+  }
+  return leaves;
+});
+
+interface ExchangesProps {
+  messages: readonly Message[];
+  newest: number;
+  actions: Actions;
+}
+
+/** Some of the messages; those that were asked anew are folded away. */
+const Leaf = memo(
+  function Leaf({ messages, newest, actions }: ExchangesProps) {
+    const parts: ReactNode[] = [];
+    let replaced: Message[] = [];
+    const fold = () => {
+      if (replaced.length > 0) parts.push(<Replaced key={`r${replaced[0]!.id}`} messages={replaced} actions={actions} />);
+      replaced = [];
+    };
+    for (const message of messages) {
+      if (isFolded(message)) {
+        replaced.push(message);
+        continue;
+      }
+      fold();
+      parts.push(<One key={message.id} message={message} newest={message.seq >= newest - 1 && newest > 0} actions={actions} />);
     }
     fold();
-    parts.push(<One key={message.id} message={message} newest={message.seq >= newest - 1 && newest > 0} actions={actions} />);
-  }
-  fold();
-  return parts;
-});
+    return parts;
+  },
+  (before, after) =>
+    before.newest === after.newest &&
+    before.actions === after.actions &&
+    before.messages.length === after.messages.length &&
+    before.messages.every((message, place) => message === after.messages[place]),
+);
+
+function isFolded(message: Message): boolean {
+  return Boolean(message.metadata?.replaced_by);
+}
 
 function One({ message, newest, actions }: { message: Message; newest: boolean; actions: Actions }) {
   if (message.role === "user") return <Question message={message} newest={newest} actions={actions} />;
