@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rekindle.cli.console import complaints, console, plain_errors, read_settings
 from rekindle.cli.restore import restored
-from rekindle.cli.screen import counted, print_table, quiet_logs, shown
+from rekindle.cli.screen import bar, counted, print_table, quiet_logs, shown
 from rekindle.errors import ModelError, RekindleError, Unavailable
 from rekindle.settings import Settings
 
@@ -83,7 +82,7 @@ class Import:
             users = {
                 person.email: await self._user(house, talk, person) for talk in self._talks for person in talk.people
             }
-            with _progress() as progress:
+            with bar(console, "sessions", width=24) as progress:
                 task = progress.add_task("", total=sum(2 * len(talk.sittings) for talk in self._talks))
                 sittings = self._sittings()
 
@@ -172,17 +171,3 @@ class Import:
         else:
             self._failures = 0
             self._caught_up += not new
-
-
-def _progress() -> Progress:
-    """A bar on a terminal; nothing elsewhere, where the counts at the end say it all."""
-    return Progress(
-        TextColumn("{task.description:<24}", style="dim", markup=False),
-        BarColumn(bar_width=36, complete_style="dark_orange3", finished_style="dark_orange3"),
-        MofNCompleteColumn(),
-        TextColumn("sessions"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

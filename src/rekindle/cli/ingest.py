@@ -4,10 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
 from rekindle.cli.console import complaints, console, plain_errors, read_settings
-from rekindle.cli.screen import counted, quiet_logs, shown
+from rekindle.cli.screen import bar, counted, quiet_logs, shown
 from rekindle.errors import RekindleError
 from rekindle.settings import Settings
 
@@ -79,7 +79,7 @@ async def _run(settings: Settings, places: list[str], assistant: str | None, bou
 
 
 async def _ingest(house: "House", place: str, assistant: str | None, bounds: "Bounds") -> "Outcome":
-    with _progress() as progress:
+    with bar(console, "documents") as progress:
         task: TaskID = progress.add_task(shown(place)[-40:], total=None)
 
         def tell(outcome: "Outcome", total: int | None) -> None:
@@ -109,17 +109,3 @@ def _report(place: str, outcome: "Outcome") -> None:
             f"[yellow]{counted(outcome.waiting, 'passage waits', 'passages wait')} for the embedder[/]: a running "
             "server sees to it, and until then words find them."
         )
-
-
-def _progress() -> Progress:
-    """A bar on a terminal; nothing elsewhere, where the counts at the end say it all."""
-    return Progress(
-        TextColumn("{task.description}", style="dim", markup=False),
-        BarColumn(bar_width=36, complete_style="dark_orange3", finished_style="dark_orange3"),
-        MofNCompleteColumn(),
-        TextColumn("documents"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

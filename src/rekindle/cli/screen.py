@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -49,3 +50,19 @@ def quiet_logs() -> None:
 
     logging.getLogger().addHandler(logging.NullHandler())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def bar(console: Console, things: str, *, width: int = 0) -> Progress:
+    """A bar of so many `things` on a terminal, its descriptions padded to `width`; nothing elsewhere, where the counts
+    at the end say it all.
+    """
+    return Progress(
+        TextColumn(f"{{task.description:<{width}}}", style="dim", markup=False),
+        BarColumn(bar_width=36, complete_style="dark_orange3", finished_style="dark_orange3"),
+        MofNCompleteColumn(),
+        TextColumn(things),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,14 +1,15 @@
 import { CircleAlert, CircleSlash, PencilLine, RotateCcw, Unplug } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import type { Message } from "@/api/client";
-import type { Source } from "@/api/stream";
+import type { Given, Source } from "@/api/stream";
 import { Button } from "@/components/ui/button";
 import { Spinner } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
-import { clock, day, exactly } from "@/lib/dates";
+import { clock, exactly } from "@/lib/dates";
 import { CopyButton } from "./CopyButton";
 import type { Live, Outgoing, Status } from "./engine";
 import { GrowingMarkdown, Markdown } from "./Markdown";
+import { recalledSessions } from "./recalled";
 import { SourceChip } from "./Sources";
 
 // Far ones are not laid out: a thousand messages cost no more than those that are seen.
@@ -205,23 +206,12 @@ function From({ message }: { message: Message }) {
   );
 }
 
-type Given = NonNullable<Message["context_used"]>;
-
-/** What an answer was given of other sessions: not what is known of its user, nor what was said earlier here. */
-function recalledOf(message: Message): Given {
-  return (message.context_used ?? []).filter(
-    (part) => (part.kind === "summary" || part.kind === "message") && part.session_id !== message.session_id,
-  );
+function recalledOf(message: Message): Source[] {
+  return recalledSessions((message.context_used ?? []) as Given[], message.session_id);
 }
 
-function Recalled({ recalled }: { recalled: Given }) {
-  const sessions = new Map<string, string>();
-  for (const { session_id: session, date } of recalled) {
-    if (typeof session === "string") sessions.set(session, typeof date === "string" ? `Session of ${day(date)}` : "Past session");
-  }
-  const chips = [...sessions].map(([session, title]) => (
-    <SourceChip key={session} source={{ id: session, session_id: session, title }} />
-  ));
+function Recalled({ recalled }: { recalled: Source[] }) {
+  const chips = recalled.map((source) => <SourceChip key={source.id} source={source} />);
   if (chips.length < 2) return chips;
   return (
     <details className="text-muted text-xs">
@@ -245,7 +235,7 @@ function Doing({
   stopping,
 }: {
   statuses: Status[];
-  recalled: Given;
+  recalled: Source[];
   waiting: boolean;
   stopping: boolean;
 }) {

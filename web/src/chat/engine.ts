@@ -2,9 +2,9 @@ import type { Api, Message } from "@/api/client";
 import { held } from "@/api/client";
 import type { Drafts } from "@/api/house";
 import { Problem } from "@/api/problem";
-import { events, type Given, type Source } from "@/api/stream";
-import { day } from "@/lib/dates";
+import { events, type Source } from "@/api/stream";
 import { announce, readOut } from "@/lib/live";
+import { recalledSessions } from "./recalled";
 
 /** What the assistant is doing, and where what it found by that stands. */
 export interface Status {
@@ -262,7 +262,7 @@ export class Chat {
             this.#later({ ...live, statuses: [...live.statuses, { text: event.text, sources: [] }] });
             announce(event.text);
           } else if (event.type === "source") this.#later({ ...live, statuses: withSource(live.statuses, event.source) });
-          else if (event.type === "recalled") this.#later({ ...live, statuses: sessionsOf(event.sources, this.session).reduce(withSource, live.statuses) });
+          else if (event.type === "recalled") this.#later({ ...live, statuses: recalledSessions(event.sources, this.session).reduce(withSource, live.statuses) });
           if (id) last = id;
         }
       } catch (error) {
@@ -367,16 +367,6 @@ export class Chat {
       this.#set({});
     }, PAINT_MS);
   }
-}
-
-/** The other sessions among what an answer was given, each once. */
-function sessionsOf(given: readonly Given[], here: string): Source[] {
-  const sessions = new Map<string, Source>();
-  for (const { kind, session_id: id, date } of given) {
-    if ((kind !== "summary" && kind !== "message") || !id || id === here) continue;
-    sessions.set(id, { id, session_id: id, title: date ? `Session of ${day(date)}` : "Past session" });
-  }
-  return [...sessions.values()];
 }
 
 function withSource(statuses: Status[], source: Source): Status[] {
