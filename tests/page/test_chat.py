@@ -33,8 +33,8 @@ def answers(site: Asking, **by_word: Step) -> None:
 
 
 def newest(page: Page) -> str:
-    """The newest answer as it stands on the page."""
-    return page.locator("[data-answer]").last.inner_text()
+    """The newest answer as it stands on the page, laid out yet or not: what is far from sight is laid out late."""
+    return page.locator("[data-answer]").last.text_content() or ""
 
 
 def test_an_answer_streams_as_markdown_and_the_session_is_in_the_address(site: Asking, ada: Person) -> None:
