@@ -17,15 +17,20 @@ AUDIENCE = "chat"
 SECRET = "a secret that host and chat share, 32 characters"
 
 
+def claims(**changes: Any) -> dict[str, Any]:
+    """What a token of the host's says; a claim of None is left out."""
+    now = int(time.time())
+    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": "user 1", "iat": now, "exp": now + 300} | changes
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def token(
     key: Key | str = SECRET, algorithm: str = "HS256", header: dict[str, Any] | None = None, **changes: Any
 ) -> str:
     """A token of the host's; a claim of None is left out."""
-    now = int(time.time())
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "user 1", "iat": now, "exp": now + 300} | changes
     return jwt.encode(
         {"alg": algorithm, **(header or {})},
-        {name: value for name, value in claims.items() if value is not None},
+        claims(**changes),
         OctKey.import_key(key) if isinstance(key, str) else key,
         algorithms=[algorithm],
     )

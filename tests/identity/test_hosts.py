@@ -17,7 +17,7 @@ from rekindle.errors import ConfigurationError, Unauthenticated, Unavailable
 from rekindle.identity.hosts import HostTokens, PublishedKeys, SharedSecret, build_host_tokens
 from rekindle.settings import Settings
 from tests.conftest import make_settings
-from tests.identity.keys import AUDIENCE, ISSUER, SECRET, KeyServer, key_server, token
+from tests.identity.keys import AUDIENCE, ISSUER, SECRET, KeyServer, claims, key_server, token
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa 1"})
 OTHER_RSA = RSAKey.generate_key(2048, {"kid": "rsa 2"})
@@ -68,15 +68,21 @@ async def test_an_address_the_host_calls_unproven_is_not_taken() -> None:
     assert (await by_secret().read(token(email={"a": 1}))).email is None
 
 
-def forged(secret: str, header: dict[str, Any]) -> str:
+def forged(secret: str, header: dict[str, Any], **changes: Any) -> str:
     """A token signed with HS256 by hand: the library will not take a public key for a secret, an attacker does."""
-    signed = f"{part({'alg': 'HS256', **header})}.{token().split('.')[1]}"
+    signed = f"{part({'alg': 'HS256', **header})}.{part(claims(**changes))}"
     digest = hmac.digest(secret.encode(), signed.encode(), "sha256")
     return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
 async def test_a_forged_token_is_what_it_says_to_be() -> None:
     assert (await by_secret().read(forged(SECRET, {}))).subject == "user 1"
+
+
+async def test_what_cannot_be_stored_is_no_name_and_no_subject() -> None:
+    assert (await by_secret().read(forged(SECRET, {}, name="Ann\ud800"))).name is None
+    with pytest.raises(Unauthenticated):
+        await by_secret().read(forged(SECRET, {}, sub="a\ud800b"))
 
 
 NOW = int(time.time())
@@ -96,6 +102,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "an end that is no time": {"exp": "tomorrow"},
     "an end that is NaN": {"exp": float("nan")},
     "an end that is true": {"exp": True},
+    "an end beyond all numbers": {"exp": 10**400},
     "not good yet": {"nbf": NOW + 36_000},
     "issued in the future": {"iat": NOW + 36_000},
     "another secret": {"key": "another secret of 32 characters or more"},

@@ -1,5 +1,6 @@
 """Our own tokens, and the key that signs them."""
 
+import base64
 import stat
 import threading
 from collections.abc import Callable
@@ -59,6 +60,14 @@ def test_whatever_is_no_token_is_refused(text: str) -> None:
 @given(st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
 def test_bytes_are_refused(text: str) -> None:
     assert refused(text)
+
+
+@pytest.mark.parametrize(
+    "header", ['{"alg": "HS256", "crit": 5}', '{"alg": ["HS256"]}', '{"alg": 5}', "[]", "5", "[" * 3000]
+)
+def test_a_header_of_any_shape_is_refused(header: str) -> None:
+    written = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=")
+    assert refused(f"{written}.e30.x")
 
 
 def test_a_token_that_is_longer_than_any_is_not_even_read() -> None:

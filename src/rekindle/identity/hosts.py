@@ -14,8 +14,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey, import_key
 
+from rekindle.assistants.text import clean
 from rekindle.errors import ConfigurationError, Unauthenticated, Unavailable
-from rekindle.identity.tokens import ISSUER, Mark, read_unproven
+from rekindle.identity.tokens import ISSUER, Mark, read_proven, read_unproven
 from rekindle.settings import Settings
 
 log = structlog.get_logger()
@@ -182,23 +183,13 @@ class HostTokens:
         if algorithm not in self._algorithms or not isinstance(kid, str | None):
             raise Unauthenticated
         key = await self._keys.find(kid, algorithm)
-        try:
-            claims = jwt.decode(token, key, algorithms=[algorithm]).claims
-            self._rules.validate(claims)
-        except (JoseError, ValueError) as error:
-            raise Unauthenticated from error
-        subject, email, name = claims["sub"], claims.get("email"), claims.get("name")
-        if len(subject) > 255 or "\0" in subject:
+        claims, mark = read_proven(token, key, algorithm, self._rules)
+        subject, email, name = _text(claims["sub"]), _text(claims.get("email")), _text(claims.get("name"))
+        if not subject or len(subject) > 255:
             raise Unauthenticated
         # A host that has not proven an address says so; such a claim must not open somebody's account.
-        trusted = isinstance(email, str) and claims.get("email_verified", True) is True
-        return Guest(
-            self.issuer,
-            subject,
-            email if trusted else None,
-            name[:200] if isinstance(name, str) and "\0" not in name else None,
-            Mark.of(token, claims),
-        )
+        trusted = claims.get("email_verified", True) is True
+        return Guest(self.issuer, subject, email if trusted else None, name[:200] if name else None, mark)
 
 
 def build_host_tokens(settings: Settings) -> HostTokens | None:
@@ -239,6 +230,11 @@ def _usable_keys(body: Any) -> tuple[Key, ...]:
             continue  # one key of a kind that is not known here must not cost the others
         usable.append(key)
     return tuple(usable)
+
+
+def _text(claim: object) -> str | None:
+    """A claim that is a text, and one that can be stored: without NUL or half of a surrogate pair."""
+    return claim if isinstance(claim, str) and clean(claim) == claim else None
 
 
 def _is_loopback(host: str | None) -> bool:

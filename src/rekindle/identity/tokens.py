@@ -16,7 +16,7 @@ from uuid import UUID
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from joserfc.jwk import Key, OctKey
 
 from rekindle.errors import ConfigurationError, Unauthenticated
 from rekindle.ids import parse_uuid
@@ -97,17 +97,23 @@ class Tokens:
         """What the token says; raises `Unauthenticated` unless it is ours, whole and in date."""
         if len(token) > MAX_LENGTH:
             raise Unauthenticated
-        try:
-            claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
-            self._rules.validate(claims)
-        except (JoseError, ValueError) as error:
-            raise Unauthenticated from error
+        claims, mark = read_proven(token, self._key, "HS256", self._rules)
         user_id = parse_uuid(str(claims["sub"]))
         level = claims.get("level")
         session_id = parse_uuid(str(claims["sid"])) if "sid" in claims else None
         if user_id is None or level not in get_args(Level) or ("sid" in claims and session_id is None):
             raise Unauthenticated
-        return Claims(user_id, cast("Level", level), session_id, claims.get("email"), Mark.of(token, claims))
+        return Claims(user_id, cast("Level", level), session_id, claims.get("email"), mark)
+
+
+def read_proven(token: str, key: Key, algorithm: str, rules: jwt.JWTClaimsRegistry) -> tuple[dict[str, Any], Mark]:
+    """The claims of a token that `key` signed and that keeps the `rules`, and its mark; raises `Unauthenticated`."""
+    try:
+        claims = jwt.decode(token, key, algorithms=[algorithm]).claims
+        rules.validate(claims)
+        return claims, Mark.of(token, claims)
+    except (JoseError, ValueError, TypeError, OverflowError) as error:  # its header may be of any shape
+        raise Unauthenticated from error
 
 
 def read_unproven(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
