@@ -1,5 +1,6 @@
 """Row-level security, as the database itself has it: a forgotten WHERE leaks nothing."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -281,6 +282,24 @@ async def test_a_database_that_is_busy_is_not_taken_for_one_that_is_away(conninf
             await database.check()
     await database.check()  # at once: one that is away would not be asked for a second
     await database.close()
+
+
+async def test_who_gives_way_in_a_deadlock_does_not_take_the_database_for_one_that_is_away(conninfo: str) -> None:
+    database = Database(conninfo, pool_size=2)
+    await database.open()
+    both_hold = asyncio.Barrier(2)
+
+    async def lock(one: int, other: int) -> None:
+        async with database.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL deadlock_timeout = '10ms'")
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (one,))
+            await both_hold.wait()
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (other,))
+
+    ends = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
+    await database.check()
+    await database.close()
+    assert sorted(type(end).__name__ for end in ends) == ["DatabaseDown", "NoneType"]
 
 
 @pytest.mark.parametrize("prepare", [True, False])

@@ -36,6 +36,8 @@ RECONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
 """Longest time a connection is held: a database that hangs is as good as away."""
 
+GAVE_WAY = "40"
+"""Class of SQLSTATEs of a transaction that was rolled back so that another could go on, as in a deadlock."""
 GONE = "RK401"
 """SQLSTATE of `admit_user` for a user who is not there."""
 
@@ -111,15 +113,21 @@ class Database:
             self._answered_at = time.monotonic()
         except QueryCanceled as error:
             raise TooMuch from error
-        except (OperationalError, PoolTimeout, TimeoutError) as error:
-            if isinstance(error, PoolTimeout) and time.monotonic() - self._answered_at < BUSY_SECONDS:
-                # Too many ask, and others are answered: nobody else need be told that it is away.
-                log.warning("database.busy")
+        except (OperationalError, TimeoutError) as error:
+            # A statement's own faults are no OperationalErrors.
+            if self._answers_others(error):
+                log.warning("database.busy", error=type(error).__name__)
                 raise DatabaseDown("The database has too much to do. Try again in a moment.") from error
-            # Only what a lost or absent server causes is "down"; a statement's own faults are not OperationalErrors.
             log.warning("database.unreachable", error=type(error).__name__)
             self._away_until = time.monotonic() + AWAY_SECONDS
             raise DatabaseDown from error
+
+    def _answers_others(self, error: OperationalError | TimeoutError) -> bool:
+        """Whether it is there although it failed this one: nobody else need be told that it is away."""
+        if isinstance(error, OperationalError) and (error.sqlstate or "").startswith(GAVE_WAY):
+            return True
+        waited = isinstance(error, PoolTimeout | TimeoutError)
+        return waited and time.monotonic() - self._answered_at < BUSY_SECONDS
 
     @asynccontextmanager
     async def transaction(self, user_id: UUID) -> AsyncIterator[Connection]:
