@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from rekindle.assistants.assistant import Said
 from rekindle.assistants.service import Assistants
-from rekindle.errors import ModelCutShort, ModelError
+from rekindle.errors import InvalidRequest, ModelCutShort, ModelError
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.rolling.service import RollingSummary
@@ -270,6 +271,64 @@ async def test_it_is_gone_with_its_session_and_nobody_elses_is_read(
     assert await house.rolling.versions(stranger, session.id) == []
     await house.sessions.delete(caller, session.id)
     assert await versions(house, caller, session) == []
+
+
+async def test_its_versions_travel_with_a_session_and_go_on_where_they_arrive(
+    house: House,
+    caller: Caller,
+    session: Session,
+    open_a_house: OpenHouse,
+    model: ModelServer,
+    new_database: Callable[[], str],
+) -> None:
+    for first, last in ((1, 5), (6, 7)):
+        await say(house, caller, session, *numbered(first, last))
+        assert await house.rolling.write(caller.user_id, session.id, quote=True)
+    kept = await house.rolling.versions(caller, session.id)
+    document = b"".join([piece async for piece in await house.exports.export(caller, "json", session.id)])
+    exported = json.loads(document)
+    versions_out = [(r["version"], r["first_seq"], r["through_seq"]) for r in exported["sessions"][0]["rolling"]]
+    assert versions_out == [(1, 1, 6), (2, 1, 10)]
+
+    settings = {"window": WINDOW, **asking(model)}
+    for way in ("the command", "over HTTP"):
+        elsewhere = await open_a_house(work=False, database_url=SecretStr(new_database()), **settings)
+        other = Caller((await elsewhere.identity.recognise("ada@example.com")).user.id, "verified")
+        if way == "the command":
+            await elsewhere.exports.bring_back(exported, other.user_id)
+        else:
+            await elsewhere.exports.bring_in(other, pieces_of(document), most_bytes=10**7)
+        assert [replace(v, metadata={}) for v in await elsewhere.rolling.versions(other, session.id)] == [
+            replace(v, metadata={}) for v in kept
+        ], way
+        assert await elsewhere.rolling.behind() == []
+        await say(elsewhere, other, session, *numbered(8, 9))
+        assert await elsewhere.rolling.write(other.user_id, session.id, quote=True)
+        assert (await versions(elsewhere, other, session))[0][:3] == (3, 1, 14)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [[(1, 1, 99)], [(1, 3, 2)], [(2, 1, 4), (1, 1, 6)], [(1, 1, 4), (2, 1, 4)]],
+    ids=["beyond the end", "backwards", "out of order", "twice"],
+)
+async def test_a_range_that_no_version_can_cover_does_not_arrive(
+    house: House, caller: Caller, session: Session, ranges: list[tuple[int, int, int]]
+) -> None:
+    await say(house, caller, session, *numbered(1, 5))
+    await house.rolling.write(caller.user_id, session.id, quote=True)
+    document = json.loads(b"".join([piece async for piece in await house.exports.export(caller, "json", session.id)]))
+    (version,) = document["sessions"][0]["rolling"]
+    document["sessions"][0]["rolling"] = [
+        {**version, "version": number, "first_seq": first, "through_seq": through} for number, first, through in ranges
+    ]
+    await house.sessions.delete(caller, session.id)
+    with pytest.raises(InvalidRequest):
+        await house.exports.bring_in(caller, pieces_of(json.dumps(document).encode()), most_bytes=10**7)
+
+
+async def pieces_of(document: bytes) -> AsyncIterator[bytes]:
+    yield document
 
 
 async def test_a_cut_off_completion_is_never_taken_for_whole(house: House, model: ModelServer) -> None:

@@ -51,7 +51,9 @@ async def rows_of(house: House, caller: Caller) -> list[Any]:
             SELECT to_jsonb(s) - 'user_id' - 'cookie_sid' AS session,
                 (SELECT jsonb_agg(to_jsonb(m) - ARRAY['user_id', 'server', 'lease_until'] ORDER BY seq)
                  FROM messages m WHERE m.session_id = s.id) AS messages,
-                (SELECT to_jsonb(y) - 'user_id' FROM session_summaries y WHERE y.session_id = s.id) AS summary
+                (SELECT to_jsonb(y) - 'user_id' FROM session_summaries y WHERE y.session_id = s.id) AS summary,
+                (SELECT jsonb_agg(to_jsonb(r) - 'user_id' ORDER BY r.version)
+                 FROM rolling_summaries r WHERE r.session_id = s.id) AS rolling
             FROM sessions s WHERE s.user_id = %s ORDER BY s.id
             """,
             (caller.user_id,),

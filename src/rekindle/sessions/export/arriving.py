@@ -78,6 +78,17 @@ class ArrivingSummary(BaseModel):
     created_at: AwareDatetime
 
 
+class ArrivingRolling(BaseModel):
+    """A version of the summary of what left the session's window, and the range of messages that it covers."""
+
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+    first_seq: Annotated[int, Field(ge=1)]
+    through_seq: Annotated[int, Field(ge=1)]
+    summary: Annotated[str, Field(max_length=20_000)]
+    metadata: ArrivingLists = Field(default_factory=ArrivingLists)
+    created_at: AwareDatetime
+
+
 class ArrivingDerivation(BaseModel):
     """That a summary was read for what it tells; `passed_over`: that it is not to be."""
 
@@ -99,6 +110,7 @@ class ArrivingSession(BaseModel):
     state: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
     summary: ArrivingSummary | None = None
+    rolling: Annotated[list[ArrivingRolling], Field(max_length=100)] = Field(default_factory=list)
     derivation: ArrivingDerivation | None = None
     messages: list[ArrivingMessage]
 
@@ -108,22 +120,27 @@ class ArrivingSession(BaseModel):
             raise ValueError("messages are missing")
         if self.summary and self.summary.through_seq > len(self.messages):
             raise ValueError("the summary covers what is not there")
+        last = (0, 0)
+        for version in self.rolling:
+            reaches = (version.version, version.through_seq)
+            if reaches[0] <= last[0] or not max(last[1] + 1, version.first_seq) <= reaches[1] <= len(self.messages):
+                raise ValueError("a version of the rolling summary covers what is not there, or what the last one did")
+            last = reaches
         return self
 
-    def rows(self, user_id: UUID, *, renamed: bool = False) -> tuple[Row, list[Row], Row | None, Row | None]:
-        """The session, its messages, its summary and what is said of its reading, as rows of this user's.
+    def rows(self, user_id: UUID, *, renamed: bool = False) -> tuple[Row, list[Row], dict[str, list[Row]]]:
+        """The session, its messages, and by their table its summaries and what is said of its reading, as rows of this
+        user's.
 
         `renamed`: under ids that this user and those of the file make, and without a thread.
         """
         now = datetime.now(UTC)
         session_id = uuid5(user_id, str(self.id)) if renamed else self.id
         owner = {"user_id": str(user_id), "session_id": str(session_id)}
-        session: Row = self.model_dump(mode="json", exclude={"messages", "summary", "derivation"}) | {
+        session = _past(self, now, exclude={"messages", "summary", "rolling", "derivation"}) | {
             "id": str(session_id),
             "user_id": str(user_id),
             "last_seq": len(self.messages),
-            "started_at": min(self.started_at, now).isoformat(),
-            "last_seen_at": min(self.last_seen_at, now).isoformat(),
         }
         if renamed:
             session["thread"] = None
@@ -131,18 +148,22 @@ class ArrivingSession(BaseModel):
             session["titled_at"] = now.isoformat()  # a file that knows nothing of naming: somebody gave this title
         messages = []
         for message in self.messages:
-            row = message.model_dump(mode="json") | owner
+            row = _past(message, now) | owner
             row["status"] = "interrupted" if message.status == "running" else message.status  # nobody runs it any more
             row["id"] = str(uuid5(user_id, str(message.id))) if renamed else row["id"]
             messages.append(row)
-        derivation: Row | None = None
-        if self.derivation:
-            derivation = {**owner, "summary_at": now.isoformat(), "passed_over": self.derivation.passed_over}
-        if self.summary is None:
-            return session, messages, None, derivation if derivation and derivation["passed_over"] else None
-        summary = self.summary.model_dump(mode="json", exclude_none=True) | owner
-        # New here, however old its talk: what just came is not cleaned up the next night.
-        return session, messages, summary | {"updated_at": now.isoformat()}, derivation
+        beside: dict[str, list[Row]] = {}
+        if self.summary:
+            # New here, however old its talk: what just came is not cleaned up the next night.
+            beside["session_summaries"] = [
+                _past(self.summary, now, exclude_none=True) | owner | {"updated_at": now.isoformat()}
+            ]
+        if self.rolling:
+            beside["rolling_summaries"] = [_past(version, now, exclude_none=True) | owner for version in self.rolling]
+        if self.derivation and (self.summary or self.derivation.passed_over):
+            passed_over = self.derivation.passed_over
+            beside["derivations"] = [{**owner, "summary_at": now.isoformat(), "passed_over": passed_over}]
+        return session, messages, beside
 
 
 class ArrivingThing(BaseModel):
@@ -181,11 +202,7 @@ class ArrivingThing(BaseModel):
             if session_id not in own:
                 return None
         now = datetime.now(UTC)
-        row: Row = self.model_dump(mode="json")
-        for name in ("valid_from", "valid_to", "seen_at", "created_at", "updated_at"):
-            if (when := getattr(self, name)) is not None:
-                row[name] = min(when, now).isoformat()
-        return row | {"user_id": str(user_id), "session_id": str(session_id) if session_id else None}
+        return _past(self, now) | {"user_id": str(user_id), "session_id": str(session_id) if session_id else None}
 
 
 class Arriving:
@@ -263,7 +280,7 @@ class Arriving:
             return ""
         if self._checked:
             return named[1]
-        head = dict(_HEAD.findall(self._head))
+        head = dict(reversed(_HEAD.findall(self._head)))  # its own come first: what it holds may have such names, too
         if head.get("format") != json.dumps(FORMAT):
             raise InvalidRequest("This is no JSON export of Rekindle.")
         if head.get("version") != str(VERSION):
@@ -279,6 +296,13 @@ class Arriving:
             if len(self._text) - start > MOST_SESSION_CHARS:
                 raise BodyTooLarge(f"A session of this export is longer than {MOST_SESSION_CHARS:,} characters.")
         self._text, self._at = self._text[start:], self._at - start
+
+
+def _past(arrived: BaseModel, now: datetime, **options: Any) -> Row:
+    """What came, as JSON, with no time after `now`."""
+    row: Row = arrived.model_dump(mode="json", **options)
+    times = {name: value for name in row if isinstance(value := getattr(arrived, name), datetime)}
+    return row | {name: min(when, now).isoformat() for name, when in times.items()}
 
 
 def _read(shape: type[ArrivingSession] | type[ArrivingThing], text: str) -> ArrivingSession | ArrivingThing:

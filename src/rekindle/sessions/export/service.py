@@ -107,7 +107,7 @@ class Exports:
     async def _bring_in(self, user_id: UUID, session: ArrivingSession) -> bool:
         # An id that is somebody else's is no secret to keep and no reason to refuse: it is another one then.
         for renamed in (False, True):
-            row, messages, summary, derivation = session.rows(user_id, renamed=renamed)
+            row, messages, beside = session.rows(user_id, renamed=renamed)
             try:
                 async with self._database.transaction(user_id) as connection:
                     if await store.has_session(connection, user_id, UUID(row["id"])):
@@ -117,10 +117,8 @@ class Exports:
                             some = messages[start : start + MESSAGES_AT_ONCE]
                             if await store.insert_rows(connection, "messages", some) < len(some):
                                 raise _Taken
-                        if summary:
-                            await store.insert_rows(connection, "session_summaries", [summary])
-                        if derivation:
-                            await store.insert_rows(connection, "derivations", [derivation])
+                        for table, some in beside.items():
+                            await store.insert_rows(connection, table, some)
                         return True
             except _Taken:
                 continue
@@ -158,7 +156,7 @@ class Exports:
         return new, known
 
     async def _bring_back(self, exported: Row, user_id: UUID) -> bool:
-        beside = ("summary", "derivation", "messages")
+        beside = ("summary", "rolling", "derivation", "messages")
         session = {key: value for key, value in exported.items() if key not in beside}
         owner = {"user_id": str(user_id), "session_id": session["id"]}
         messages = [
@@ -173,6 +171,8 @@ class Exports:
                 await store.insert_rows(connection, "messages", messages[start : start + MESSAGES_AT_ONCE])
             if summary := exported.get("summary"):
                 await store.insert_rows(connection, "session_summaries", [{**summary, **owner}])
+            if versions := exported.get("rolling"):
+                await store.insert_rows(connection, "rolling_summaries", [{**version, **owner} for version in versions])
             if derivation := exported.get("derivation"):
                 await store.insert_rows(connection, "derivations", [{**derivation, **owner}])
         return True

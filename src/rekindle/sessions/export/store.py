@@ -57,13 +57,15 @@ async def list_own(connection: Connection, table: str, user_id: UUID, ids: Itera
 async def list_session_rows(
     connection: Connection, user_id: UUID, *, only: Sequence[UUID], after: UUID, limit: int
 ) -> list[Row]:
-    """Sessions with their summaries and what was derived of these, in the order of their ids, from beyond `after` on;
-    all, or those of `only`.
+    """Sessions with their summaries, those of what left the window, and what was derived, in the order of their ids,
+    from beyond `after` on; all, or those of `only`.
     """
     cursor = await connection.execute(
         f"""
         SELECT to_jsonb(s) - ARRAY[{_PRIVATE}] || jsonb_build_object(
             'summary', to_jsonb(y) - 'user_id' - 'session_id',
+            'rolling', (SELECT coalesce(jsonb_agg(to_jsonb(r) - 'user_id' - 'session_id' ORDER BY r.version), '[]')
+                        FROM rolling_summaries r WHERE r.session_id = s.id),
             'derivation', to_jsonb(d) - 'user_id' - 'session_id'
         ) AS row
         FROM sessions s
