@@ -81,7 +81,7 @@ async def allowed() -> AsyncIterator[Fetcher]:
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "240.0.0.1", "198.18.0.1", "192.0.2.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1",
-        "2001:0:53aa:64c:0:0:80ff:fffe",
+        "2001:0:53aa:64c:0:0:80ff:fffe", "64:ff9b:1:7f00:1:0:808:808",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_of_the_open_internet_is_not_public(address: str) -> None:
@@ -110,7 +110,8 @@ async def test_what_is_on_this_machine_is_not_reached_however_it_is_spelled(
 @pytest.mark.parametrize(
     "url",
     ["file:///etc/passwd", "ftp://example.com/", "gopher://example.com", "//example.com", "", "http://",
-     "http://ann:secret@example.com/", "http://example.com/" + "a" * 3000],
+     "http://ann:secret@example.com/", "ann:secret@example.com", "http://example.com:99999/",
+     "http://example.com/" + "a" * 3000],
 )  # fmt: skip
 async def test_only_plain_addresses_of_the_web_are_fetched(strict: Fetcher, url: str) -> None:
     with pytest.raises(FetchRefused) as refused:
@@ -194,6 +195,18 @@ async def test_a_packed_body_is_no_larger_than_the_limit_when_unpacked(site: Sit
     site.says("/bomb", bomb, "Content-Encoding: gzip")
     with pytest.raises(FetchFailed, match="larger than 1,000,000 bytes"):
         await allowed.get(site.url("/bomb"), max_bytes=1_000_000)
+
+    async def endless(writer: asyncio.StreamWriter, _: str) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"hello")
+        )
+        while True:  # behind its end
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+
+    site.answers["/endless"] = endless
+    with pytest.raises(FetchFailed, match="larger than 100,000 bytes"):
+        await allowed.get(site.url("/endless"), max_bytes=100_000)
     site.says("/fine", gzip.compress(b"hello" * 1000), "Content-Encoding: gzip")
     assert (await allowed.get(site.url("/fine"))).body == b"hello" * 1000
     site.says("/broken", gzip.compress(b"hello" * 1000)[:-12], "Content-Encoding: gzip")

@@ -7,6 +7,7 @@ like the first.
 
 import asyncio
 import json
+import re
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -26,8 +27,11 @@ SECONDS = 20.0
 REDIRECTS = 5
 LONGEST_URL = 2_000
 _MOVED = frozenset({301, 302, 303, 307, 308})
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_USERINFO = re.compile(r"(?:(?<=//)|^)[^/]*@")
+_TRANSLATED = IPv6Network("64:ff9b::/96")
 """NAT64: the last four bytes are an IPv4 address that a gateway connects to."""
+_TRANSLATED_LOCALLY = IPv6Network("64:ff9b:1::/48")
+"""NAT64 within a network (RFC 8215): which bytes are the IPv4 address, only its gateway knows."""
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Collection[str]]]
@@ -240,9 +244,10 @@ def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet, and so is the IPv4 address that it may carry inside."""
     if isinstance(address, IPv6Address):
         inside = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inside is None and any(address in network for network in _TRANSLATED):
+        if inside is None and address in _TRANSLATED:
             inside = IPv4Address(address.packed[-4:])
-        if inside is None and int(address) >> 32 == 0:  # ::127.0.0.1, as it was once written
+        # The second: ::127.0.0.1, as it was once written.
+        if address in _TRANSLATED_LOCALLY or (inside is None and int(address) >> 32 == 0):
             return False
         if inside is not None:
             return is_public(inside)
@@ -264,9 +269,14 @@ async def _body(response: httpcore2.Response, headers: httpx2.Headers, max_bytes
     if length.isdigit() and int(length[:20]) > max_bytes:
         raise too_large
     body = bytearray()
+    came = 0
     stream = response.aiter_stream()
     async with aclosing(stream):
         async for piece in stream:
+            # What is packed counts too: bytes that unpack to nothing, or stand behind the end, could go on for ever.
+            came += len(piece)
+            if came > max_bytes:
+                raise too_large
             if unpack is not None:
                 try:
                     # Never more than one byte beyond the limit, however much a small piece would become.
@@ -290,6 +300,8 @@ def _read(url: str) -> httpx2.URL:
         raise FetchRefused(f"{_place(url)} is not an address of the web.") from error
     if read.scheme not in ("http", "https") or not read.host:
         raise FetchRefused(f"{_place(url)} is not an address that begins with http:// or https://.")
+    if read.port is not None and not 0 < read.port < 65_536:
+        raise FetchRefused(f"{_place(url)} names a port that there is not.")
     if read.userinfo:
         raise FetchRefused("An address with a name or a password in it is not fetched.")
     return read.copy_with(fragment=None)
@@ -307,5 +319,5 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 def _place(url: str) -> str:
-    """An address as it is said to people: without what follows `?`, which may be secret."""
-    return url.partition("?")[0].partition("#")[0][:200].rpartition("@")[2]
+    """An address as it is said to people: without a password, and what follows `?`, which may be secret."""
+    return _USERINFO.sub("", url.partition("?")[0].partition("#")[0])[:200]
