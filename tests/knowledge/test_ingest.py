@@ -363,7 +363,8 @@ def test_long_texts_are_cut_where_they_can_be_and_bounded_everywhere() -> None:
 @pytest.mark.parametrize(
     "text",
     ["[" * 20_000, "*" * 20_000, "#" * 20_000, "![](" * 5_000, "---\n" * 5_000, "`" * 20_000, "<!--" * 5_000,
-     "http://" * 3_000, "| " * 10_000, "a\n=\n" * 5_000],
+     "http://" * 3_000, "| " * 10_000, "a\n=\n" * 5_000, "# x" + " " * 20_000 + "y", "# x" + " #" * 20_000 + "y",
+     f"[a]({'x' * 2_200}\n" * 40],
 )  # fmt: skip
 def test_no_text_takes_long_to_read(text: str) -> None:
     read(text.encode(), "markdown", "t")

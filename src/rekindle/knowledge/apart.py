@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,7 +19,11 @@ SECONDS = 60.0
 """Longest time one document may take."""
 _MEMORY = 2_000_000_000
 _APART: frozenset[Kind] = frozenset({"html", "pdf"})
-"""What libraries read; the other kinds are read here, in linear time."""
+"""What libraries read; the other kinds are read here, while they are small."""
+_SMALL = 100_000
+"""Bytes that take a moment, whatever they are: reading more would hold up the server's other threads."""
+_LONGEST_SECONDS = 120
+"""After these the process ends by itself, should nobody be left who would end it."""
 _KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 _LONGEST_ANSWER = 64_000_000
 
@@ -48,7 +53,7 @@ class Reader:
         self, body: bytes, kind: Kind, name: str, base: str | None = None, charset: str | None = None
     ) -> Read:
         """The document in `body`, as `reading.read` reads it. Raises `Unreadable`."""
-        if kind not in _APART:
+        if kind not in _APART and len(body) <= _SMALL:
             return await asyncio.to_thread(read, body, kind, name, base, charset)
         try:
             async with asyncio.timeout(self._seconds):
@@ -105,6 +110,7 @@ def answer_all() -> None:
     asked, told = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints is no answer
     while line := asked.readline():
+        signal.alarm(_LONGEST_SECONDS)
         about = json.loads(asked.read(int(line)))
         body = asked.read(about.pop("size"))
         answer: dict[str, Any]
@@ -117,6 +123,7 @@ def answer_all() -> None:
         packed = json.dumps(answer).encode()
         told.write(b"%d\n" % len(packed) + packed)
         told.flush()
+        signal.alarm(0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ _ROBOTS_BYTES = 500_000
 _LONGEST_PAUSE = 30.0
 _FAILURES = 10
 """After so many pages in a row that do not come, the site is left."""
-_QUEUED = 20_000
+_MET = 20_000
+"""So many addresses are known at the most; those beyond are not asked for."""
 _OTHER_FILES = re.compile(
     r"\.(?:jpe?g|png|gif|webp|svg|ico|bmp|css|m?js|json|xml|rss|atom|zip|gz|tar|7z|rar|exe|dmg|iso|mp[34]|m4a|avi|mov|webm|"
     r"wav|ogg|woff2?|ttf|eot|docx?|xlsx?|pptx?|csv)",
@@ -105,7 +106,7 @@ class Crawl:
         self._known = known
         self._links_of = links_of
         self._outcome = outcome
-        self._queue: deque[tuple[str, int]] = deque([(_plain(start), 0)])
+        self._queue: deque[tuple[str, int]] = deque([(plain(start), 0)])
         self._met = {self._queue[0][0]}
         self._origin = _origin(self._queue[0][0])
         self._robots: Protego | None = None
@@ -156,7 +157,7 @@ class Crawl:
                 continue
             if page is not None:
                 yield page
-        self.complete = True
+        self.complete = len(self._met) < _MET
 
     def _bound(self, seconds: float, failures: int) -> str | None:
         """Why it goes no further, if it does not."""
@@ -229,7 +230,7 @@ class Crawl:
             for name, header in (("etag", "etag"), ("last_modified", "last-modified"))
             if (value := answer.headers.get(header))
         }
-        stated = _plain(document.url) if document.url else url
+        stated = plain(document.url) if document.url else url
         uri = stated if _origin(stated) == self._origin else url
         if uri != url:
             metadata["at"] = url
@@ -237,7 +238,7 @@ class Crawl:
 
     async def _moved(self, answer: Fetched, url: str, depth: int) -> None:
         try:
-            target = _plain(str(httpx2.URL(url).join(answer.headers.get("location", ""))))
+            target = plain(str(httpx2.URL(url).join(answer.headers.get("location", ""))))
         except (httpx2.InvalidURL, ValueError) as error:
             raise FetchFailed("It redirects to what is no address.") from error
         if self._asked == 1 and _origin(target) != self._origin:
@@ -251,13 +252,14 @@ class Crawl:
         if depth >= self._bounds.depth:
             return
         for found in urls:
-            if len(self._met) >= _QUEUED:
-                return
             try:
-                url = _plain(found)
+                url = plain(found)
             except FetchRefused:
                 continue
             if url not in self._met and _origin(url) == self._origin and not _OTHER_FILES.fullmatch(_suffix(url)):
+                if len(self._met) >= _MET:
+                    self._outcome.note = f"It found more than {_MET:,} addresses; the rest was not looked at."
+                    return
                 self._met.add(url)
                 self._queue.append((url, depth + 1))
 
@@ -266,8 +268,8 @@ def _is_unsaid(media_type: str) -> bool:
     return media_type in ("", "application/octet-stream", "binary/octet-stream")
 
 
-def _plain(url: str) -> str:
-    """An address as it is compared: host in small letters, no usual port, no fragment."""
+def plain(url: str) -> str:
+    """An address as it is compared: host in small letters, no usual port, no fragment. Raises `FetchRefused`."""
     try:
         plain = str(httpx2.URL(url.strip()).copy_with(fragment=None))
     except (httpx2.InvalidURL, ValueError, TypeError) as error:

@@ -35,15 +35,16 @@ _HTML_BYTES = 5_000_000
 _NEEDED = {"html": ("trafilatura", "selectolax"), "pdf": ("pypdf",)}
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,4000}?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+)$")
+_CLOSING = re.compile(r"(?<![ \t])[ \t]+#+$")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _MARKDOWN_LINK = re.compile(
-    r"(!?)\[([^\]\n]{0,300})\]\(\s*<?([^\s()<>\[\]]{1,2000}(?:\([^\s()<>\[\]]{0,200}\))?[^\s()<>\[\]]{0,200})>?(?:\s+[\"'][^\"'\n]{0,300}[\"'])?\s*\)"
+    r"(!?)\[([^\]\n]{0,300})\]\(\s{0,9}<?([^\s()<>\[\]]{1,2000}+(?:\([^\s()<>\[\]]{0,200}+\)[^\s()<>\[\]]{0,200}+)?)>?"
+    r"(?:\s{1,9}[\"'][^\"'\n]{0,300}[\"'])?\s{0,9}\)"
 )
 _BARE_LINK = re.compile(r"(?<![\w(\[<\"'])https?://[^\s<>\"')\]]{1,2000}")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1")
-_COMMENT = re.compile(r"<!--.{0,5000}?-->", re.DOTALL)
 
 
 class Unreadable(InvalidRequest):
@@ -262,7 +263,7 @@ def _sections(text: str) -> Iterator[Section]:
     above: list[tuple[int, str]] = []
     lines: list[str] = []
     fence = ""
-    for line in _COMMENT.sub("", text).split("\n"):
+    for line in _without_comments(text).split("\n"):
         if found := _FENCE.match(line):
             if not fence:
                 fence = found[1][0] * 3
@@ -271,7 +272,7 @@ def _sections(text: str) -> Iterator[Section]:
         level, heading = 0, ""
         if not fence:
             if found := _HEADING.match(line):
-                level, heading = len(found[1]), found[2]
+                level, heading = len(found[1]), _CLOSING.sub("", found[2].rstrip(" \t"))
             elif (under := _UNDERLINE.match(line)) and lines and lines[-1].strip() and not _is_block(lines):
                 level, heading = (1 if under[1][0] == "=" else 2), lines.pop().strip()
         if not level:
@@ -281,6 +282,16 @@ def _sections(text: str) -> Iterator[Section]:
         lines = []
         above = [*(each for each in above if each[0] < level), (level, folded(_plain(heading), 150))]
     yield Section(_path(above), _plain("\n".join(lines)))
+
+
+def _without_comments(text: str) -> str:
+    # By hand: an expression would look for the end from each beginning anew.
+    *before, rest = text.split("-->")
+    kept = []
+    for piece in before:
+        said, comment, _ = piece.partition("<!--")
+        kept.append(said if comment else f"{said}-->")
+    return "".join([*kept, rest])
 
 
 def _is_block(lines: list[str]) -> bool:

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx2
-
 from rekindle.assistants.assistant import Errand
 from rekindle.database import Database
 from rekindle.errors import InvalidRequest, NotFound, RekindleError
 from rekindle.knowledge import folder, store
 from rekindle.knowledge.apart import Reader
-from rekindle.knowledge.crawl import Bounds, Crawl
+from rekindle.knowledge.crawl import Bounds, Crawl, plain
 from rekindle.knowledge.fetch import Fetcher
 from rekindle.knowledge.ingest import Outcome, Run, Tell, run_items
 from rekindle.knowledge.reading import is_web
@@ -107,7 +105,7 @@ class Knowledge:
                 return await self._finish(source_id, await run_items(run, folder.items(listing, reader)))
 
     async def _ingest_site(self, start: str, assistant: str | None, bounds: Bounds, tell: Progress) -> Outcome:
-        async with self._source(str(httpx2.URL(start)), assistant, "site", bounds.as_json()) as source_id:
+        async with self._source(plain(start), assistant, "site", bounds.as_json()) as source_id:
             run = self._run(source_id, assistant, lambda outcome: tell(outcome, outcome.seen + crawl.waiting))
             await run.open()
             async with Reader() as reader:
@@ -153,7 +151,7 @@ class Knowledge:
 
     async def forget(self, location: str, assistant: str | None = None) -> int:
         """Forget a place with all its documents; how many. Raises `SourceNotFound`."""
-        place = str(httpx2.URL(location)) if is_web(location) else folder.place_of(Path(location))
+        place = plain(location) if is_web(location) else folder.place_of(Path(location))
         async with self._database.system() as connection:
             count = await store.delete_source(connection, assistant, place)
         if count is None:
