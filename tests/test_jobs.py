@@ -147,6 +147,7 @@ async def test_cleanup_says_what_it_would_do_and_does_it(house: House, data_dir:
 async def test_a_worker_runs_jobs_survives_the_database_and_stops_as_asked(house: House, data_dir: Path) -> None:
     caller, session = await a_past_session(house)
     await house.sessions.end(caller, session.id)
+    await house.jobs.study_later("a-traveller", data_dir / "elsewhere")
     await house.jobs.summarise_later(caller.user_id, session.id)
     process = subprocess.Popen(  # noqa: ASYNC220 it starts at once, and is read in a thread
         [sys.executable, "-m", "rekindle", "worker"],
@@ -173,6 +174,7 @@ async def test_a_worker_runs_jobs_survives_the_database_and_stops_as_asked(house
         output = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, output
     assert "green tea" not in output[0]
+    assert "assistant.folder_not_here" in output[0]  # what goes wrong is in the worker's log
 
 
 async def until_summarised(house: House, caller: Caller, session: Any) -> None:

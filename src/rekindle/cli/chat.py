@@ -14,7 +14,8 @@ from rich.text import Text
 from rekindle.assistants.assistant import Assistant
 from rekindle.assistants.folder import load_assistant
 from rekindle.cli.console import console, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs, shown
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import shown
 from rekindle.settings import Settings
 
 

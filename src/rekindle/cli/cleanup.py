@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rekindle.cli.console import console, fail, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs
+from rekindle.cli.logs import quiet_logs
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rekindle.cli.console import console, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs, shown
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import shown
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from rekindle.cli.console import console, fail, plain_errors, read_settings
-from rekindle.cli.screen import counted, quiet_logs
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import counted
 from rekindle.settings import Settings
 
 

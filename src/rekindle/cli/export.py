@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rekindle.cli.console import complaints, fail, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs
+from rekindle.cli.logs import quiet_logs
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from uuid import UUID
 import typer
 
 from rekindle.cli.console import complaints, console, plain_errors, read_settings
+from rekindle.cli.logs import quiet_logs
 from rekindle.cli.restore import restored
-from rekindle.cli.screen import bar, counted, print_table, quiet_logs, shown
+from rekindle.cli.screen import bar, counted, print_table, shown
 from rekindle.errors import ModelError, RekindleError, Unavailable
 from rekindle.settings import Settings
 

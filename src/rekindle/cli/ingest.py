@@ -7,7 +7,8 @@ import typer
 from rich.progress import TaskID
 
 from rekindle.cli.console import complaints, console, plain_errors, read_settings
-from rekindle.cli.screen import bar, counted, quiet_logs, shown
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import bar, counted, shown
 from rekindle.errors import RekindleError
 from rekindle.settings import Settings
 

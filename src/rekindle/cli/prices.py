@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rekindle.cli.console import complaints, console, fail, plain_errors, read_settings
-from rekindle.cli.screen import counted, quiet_logs, shown
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import counted, shown
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
-"""What a terminal is shown: texts made harmless, small tables, and nothing that the libraries log."""
+"""What a terminal is shown: texts made harmless, small tables, how far something is."""
 
-import logging
 import re
 from collections.abc import Sequence
 
@@ -42,14 +41,6 @@ def print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[s
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(Padding(table, (0, 0, 0, margin), expand=False), soft_wrap=False)
-
-
-def quiet_logs() -> None:
-    """Let no log line in between: what a command's person must know, the command says itself."""
-    import structlog  # takes a good part of the time that `--help` may take
-
-    logging.getLogger().addHandler(logging.NullHandler())
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def bar(console: Console, things: str, *, width: int = 0) -> Progress:

@@ -7,7 +7,8 @@ import typer
 from rich.text import Text
 
 from rekindle.cli.console import complaints, console, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs, shown
+from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import shown
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """`rekindle serve`: the server."""
 
 import ipaddress
-import logging
 import os
 import signal
 import socket
@@ -10,14 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 from pydantic import SecretStr
 
 from rekindle.assistants.assistant import Assistant
 from rekindle.assistants.crew import Crew
 from rekindle.assistants.folder import load_assistants
-from rekindle.cli.console import complaints, console, fail, plain_errors, read_settings
+from rekindle.cli.console import console, fail, plain_errors, read_settings
+from rekindle.cli.logs import server_logs
 from rekindle.errors import ConfigurationError
 from rekindle.settings import Settings
 
@@ -47,7 +46,7 @@ def serve(
         crew = load_assistants(assistants or [])
         Crew(crew)
         _check_free(host, port)
-        _quiet_logs()
+        server_logs()
         import uvicorn  # the server's libraries load only for the command that serves
 
         from rekindle.house import database_for
@@ -85,7 +84,7 @@ def worker() -> object:
     """The application of one of several worker processes."""
     from rekindle.app import create_app
 
-    _quiet_logs()
+    server_logs()
     folders = [Path(path) for path in os.environ.get(ASSISTANTS_VARIABLE, "").split(os.pathsep) if path]
     return create_app(Settings(), load_assistants(folders), drain_on_signals=True)
 
@@ -155,22 +154,3 @@ _RULES = {
     "claimed": "claimed (a typed e-mail address recalls its past summaries; history stays closed)",
     "verified": "verified (nothing is recalled until the address is proven)",
 }
-
-
-def _quiet_logs() -> None:
-    """Warnings and worse, one line each, on standard error; never what people say."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every pipeline that an error of ours ends
-    logging.getLogger("psycopg.pool").setLevel(logging.WARNING)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=complaints.is_terminal)
-            if complaints.is_terminal
-            else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )

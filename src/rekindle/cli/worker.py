@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from rekindle.cli.console import console, plain_errors, read_settings
-from rekindle.cli.screen import quiet_logs
+from rekindle.cli.logs import server_logs
 from rekindle.settings import Settings
 
 
@@ -14,7 +14,7 @@ def worker() -> None:
     With REKINDLE_JOBS_IN_SERVER=false the servers leave jobs to workers.
     """
     settings = read_settings()
-    quiet_logs()
+    server_logs()
     with plain_errors():
         asyncio.run(_work(settings))
 
