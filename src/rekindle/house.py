@@ -133,7 +133,7 @@ async def open_house(
         if jobs_only:
             jobs.start()
         elif work:
-            await house.usage.learn_prices(settings, _models(settings, crew).values())
+            await house.usage.learn_prices(settings, {each.model or settings.model_name for each in crew})
             for assistant in crew:
                 if assistant.folder and assistant.knows:
                     await jobs.study_later(assistant.name, assistant.folder)
@@ -209,9 +209,7 @@ def _assemble(
     fetcher = Fetcher(settings.fetch_allow)
     runs = Runs(database, copies, assistants, settings, crew, sessions.about, fetcher, recollection)
     live = Live(cache, runs)
-    conversation = Conversation(
-        database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, _models(settings, crew))
-    )
+    conversation = Conversation(database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, crew))
     identity.revocations.tell(runs.afloat)
     by_model = settings.titles == "model" and not offline
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
@@ -274,10 +272,6 @@ def _assemble(
         prices,
         recollection,
     )
-
-
-def _models(settings: Settings, crew: Crew) -> dict[str, str]:
-    return {assistant.name: assistant.model or settings.model_name for assistant in crew}
 
 
 def database_for(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:

@@ -8,6 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
+from rekindle.assistants.assistant import Assistant
 from rekindle.conversation import store
 from rekindle.errors import ConfigurationError, ModelError, QuotaExceeded
 from rekindle.house import House
@@ -15,7 +16,7 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.sessions.service import Session
 from rekindle.testing import Hang, ModelServer, Refusal, Reply
-from rekindle.usage.quotas import INSTRUCTION_ALLOWANCE, REPLY_ALLOWANCE
+from rekindle.usage.quotas import FOUND_ALLOWANCE, INSTRUCTION_ALLOWANCE, REPLY_ALLOWANCE
 from rekindle.usage.service import DayUsage
 from tests.conftest import OpenHouse
 
@@ -136,7 +137,15 @@ async def test_a_turn_whose_server_is_gone_is_counted_by_an_estimate(open_a_hous
     assert await quota_of(house, caller) == (110, 0)
 
 
-LIMITS = {"model": "offline", "models": {}, "overhead": 0, "reply": REPLY_ALLOWANCE, "longest": 60_000}
+LIMITS = {
+    "assistants": {},
+    "otherwise": {"model": "offline", "recalls": True, "found": None},
+    "overhead": 0,
+    "recall": 2_000,
+    "window": 20,
+    "reply": REPLY_ALLOWANCE,
+    "longest": 60_000,
+}
 
 
 async def begin(
@@ -202,6 +211,34 @@ async def test_a_retry_is_reserved_too(open_a_house: OpenHouse, caller: Caller, 
     with pytest.raises(QuotaExceeded):
         await house.conversation.retry(caller, turn.id)
     assert (await house.sessions.messages.reply(caller, turn.id)).status == "failed"
+
+
+@pytest.mark.parametrize("name", ["plain", "desk", "quiet"])
+async def test_what_recall_and_look_ups_will_add_is_reserved_too_and_settled(
+    open_a_house: OpenHouse, caller: Caller, model: ModelServer, name: str
+) -> None:
+    async def price() -> str:
+        return "It costs 250 dollars."
+
+    crew = [Assistant("plain"), Assistant("desk", tools=(price,)), Assistant("quiet", recall="off")]
+    house = await open_a_house(*crew, work=False, **asking(model, user_tokens_per_day=50_000))
+    model.script(Hang(), Hang())
+    reserved, spent = [], 0
+    for asked in (1, 2):
+        session = await house.sessions.start(caller, assistant=name)
+        turn = await house.conversation.say(caller, session.id, "Hello")
+        await asyncio.to_thread(model.wait, asked)
+        reserved.append((await quota_of(house, caller))[0] - spent)
+        await house.conversation.cancel(caller, turn.id)
+        spent, left = await quota_of(house, caller)
+        assert left == 0
+        assert spent < 1_000, "what was reserved and not used is given back"
+    prompt, past = INSTRUCTION_ALLOWANCE + 2, house.settings.recall_tokens
+    times, found = (2, FOUND_ALLOWANCE) if name == "desk" else (1, 0)
+    first, returning = (
+        REPLY_ALLOWANCE + times * (prompt + more) + found for more in (0, 0 if name == "quiet" else past)
+    )
+    assert reserved == [pytest.approx(first, abs=4), pytest.approx(returning, abs=4)]
 
 
 async def test_turns_at_once_do_not_overshoot_a_quota(

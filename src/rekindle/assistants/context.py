@@ -72,6 +72,11 @@ def compose(instructions: str, prompt: Prompt, longest: int) -> Context:
     return Context(tuple(system), tuple(reversed(window)))
 
 
+def recall_room(recall_tokens: int, prompt_tokens: int) -> int:
+    """Tokens that recalled past may take of a prompt of so many, whatever more a setting gives it."""
+    return min(recall_tokens, prompt_tokens // RECALL_SHARE)
+
+
 def clipped(text: str, longest: int) -> str:
     """`text`, or as much of its end as is about `longest` tokens."""
     size = tokens(text)

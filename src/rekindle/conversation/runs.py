@@ -13,7 +13,7 @@ import structlog
 
 from rekindle import metrics
 from rekindle.assistants.assistant import Errand, Prompt, Recalled
-from rekindle.assistants.context import RECALL_SHARE, fitting
+from rekindle.assistants.context import fitting, recall_room
 from rekindle.assistants.crew import Crew
 from rekindle.assistants.service import Assistants
 from rekindle.conversation import store
@@ -145,7 +145,7 @@ class Runs:
             )
             known = {record.session_id for record in recalled if record.kind == "summary"}
             recalled += [record for record in found if record.kind != "summary" or record.session_id not in known]
-        return fitting(recalled, min(self._settings.recall_tokens, self._settings.prompt_tokens // RECALL_SHARE))
+        return fitting(recalled, recall_room(self._settings.recall_tokens, self._settings.prompt_tokens))
 
     async def _finish(self, place: Place, result: store.Result) -> Message | None:
         self.afloat.heard(place, result.text)

@@ -75,8 +75,36 @@ CREATE FUNCTION token_cost(p_model text, p_input bigint, p_output bigint) RETURN
     FROM model_prices p WHERE p.model = p_model
 $$;
 
+-- Takes back what was counted for a reply, and gives it as what the day's quotas have reserved for it.
+CREATE FUNCTION uncount_turn(p_reply messages) RETURNS quota_reservations LANGUAGE plpgsql AS $$
+DECLARE
+    counted date := (p_reply.completed_at AT TIME ZONE 'UTC')::date;
+    named text := coalesce(p_reply.model, 'unknown');
+    spent bigint := p_reply.input_tokens + p_reply.output_tokens;
+    estimated bigint := CASE WHEN p_reply.tokens_estimated THEN spent ELSE 0 END;
+    cost bigint := token_cost(p_reply.model, p_reply.input_tokens, p_reply.output_tokens);
+BEGIN
+    -- The day of all users first, here as in `reserve`: whoever waits for it holds no other count.
+    PERFORM FROM quota_days q WHERE q.user_id = uuid_nil() AND q.day = counted FOR UPDATE;
+    UPDATE user_usage u SET
+        total_tokens = u.total_tokens - spent, input_tokens = u.input_tokens - p_reply.input_tokens,
+        output_tokens = u.output_tokens - p_reply.output_tokens, estimated_tokens = u.estimated_tokens - estimated,
+        turns = u.turns - 1, updated_at = now()
+    WHERE u.user_id = p_reply.user_id;
+    UPDATE usage_daily u SET
+        input_tokens = u.input_tokens - p_reply.input_tokens, output_tokens = u.output_tokens - p_reply.output_tokens,
+        estimated_tokens = u.estimated_tokens - estimated, turns = u.turns - 1,
+        failed = u.failed - (p_reply.status <> 'complete')::integer, cost_micros = u.cost_micros - coalesce(cost, 0)
+    WHERE u.user_id = p_reply.user_id AND u.day = counted AND u.session_id = p_reply.session_id AND u.model = named;
+    DELETE FROM usage_daily u
+    WHERE u.user_id = p_reply.user_id AND u.day = counted AND u.session_id = p_reply.session_id AND u.model = named
+      AND u.turns = 0 AND u.background_tokens = 0;
+    RETURN ROW(p_reply.id, p_reply.user_id, counted, named, spent, coalesce(cost, 0))::quota_reservations;
+END $$;
+
 -- A reply has ended, however and by whomever: it is counted, and what was reserved for it is settled, in the
--- transaction that ends it. A server that is gone left no count: about four characters to a token, then.
+-- transaction that ends it. A server that is gone left no count: about four characters to a token, then. If it was not
+-- gone and ends the reply after all, that count is taken back.
 CREATE FUNCTION count_turn() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
@@ -84,7 +112,11 @@ DECLARE
     spent bigint;
     cost bigint;
 BEGIN
-    DELETE FROM quota_reservations r WHERE r.turn_id = NEW.id RETURNING * INTO reserved;
+    IF OLD.status = 'running' THEN
+        DELETE FROM quota_reservations r WHERE r.turn_id = NEW.id RETURNING * INTO reserved;
+    ELSE
+        reserved := uncount_turn(OLD);
+    END IF;
     IF NEW.input_tokens IS NULL THEN
         NEW.tokens_estimated := true;
         NEW.output_tokens := ceil(length(NEW.content #>> '{}') / 4.0);
@@ -150,8 +182,9 @@ BEGIN
 END $$;
 
 -- `OF status`: a checkpoint, which writes other columns, does not ask at all.
-CREATE TRIGGER messages_counted BEFORE UPDATE OF status ON messages
-FOR EACH ROW WHEN (OLD.status = 'running' AND NEW.status <> 'running') EXECUTE FUNCTION count_turn();
+CREATE TRIGGER messages_counted BEFORE UPDATE OF status ON messages FOR EACH ROW
+WHEN (OLD.status IN ('running', 'interrupted') AND NEW.status NOT IN ('running', OLD.status))
+EXECUTE FUNCTION count_turn();
 """
 
 RESERVING = """
@@ -188,12 +221,25 @@ BEGIN
     INSERT INTO quota_reservations VALUES (p_turn, p_user, today, p_model, p_input + p_output, micros);
 END $$;
 
--- The tokens of what a model is given, estimated, with `overhead` for its instructions.
-CREATE FUNCTION prompt_estimate(p_recent jsonb, p_recalled jsonb, p_text text, p_limits jsonb)
-RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-    SELECT least(ceil((length(p_recent::text) + length(p_recalled::text) + length(coalesce(p_text, ''))) / 4.0)::bigint
-                 + (p_limits ->> 'overhead')::bigint, (p_limits ->> 'longest')::bigint)
-$$;
+-- The tokens of what a model will be given, estimated: the window and the message, `overhead` for its instructions, and
+-- of the past what it may take where there is a past to be searched, else what came with the begin. An assistant that
+-- looks things up is asked again, with what it `found`.
+CREATE FUNCTION input_estimate(
+    p_user uuid, p_session uuid, p_seq integer, p_needs jsonb, p_recent jsonb, p_recalled jsonb, p_text text,
+    p_limits jsonb
+) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    recall bigint := (p_limits ->> 'recall')::bigint;
+    prompt bigint := ceil((length(p_recent::text) + length(coalesce(p_text, ''))) / 4.0)
+        + (p_limits ->> 'overhead')::bigint;
+BEGIN
+    IF NOT (p_seq - 2 > (p_limits ->> 'window')::integer OR ((p_needs ->> 'recalls')::boolean AND EXISTS (
+            SELECT FROM sessions s WHERE s.user_id = p_user AND s.id <> p_session AND s.last_seq > 0))) THEN
+        recall := least(recall, ceil(length(p_recalled::text) / 4.0));
+    END IF;
+    prompt := least(prompt + recall, (p_limits ->> 'longest')::bigint);
+    RETURN prompt + coalesce(prompt + (p_needs ->> 'found')::bigint, 0);
+END $$;
 
 -- begin_turn where a quota is set: the same round trip, and nothing is stored when the quota is used up.
 CREATE FUNCTION begin_turn_within(
@@ -203,14 +249,18 @@ CREATE FUNCTION begin_turn_within(
     OUT outcome text, OUT turn_id uuid, OUT turn_attempt integer, OUT turn_seq integer, OUT assistant_name text,
     OUT recent jsonb, OUT recalled jsonb
 ) LANGUAGE plpgsql AS $$
+DECLARE
+    needs jsonb;
 BEGIN
     SELECT b.outcome, b.turn_id, b.turn_attempt, b.turn_seq, b.assistant_name, b.recent, b.recalled
     INTO outcome, turn_id, turn_attempt, turn_seq, assistant_name, recent, recalled
     FROM begin_turn(p_user, p_session, p_message, p_turn, p_key, p_text, p_metadata, p_window, p_recall, p_server,
                     p_lease, p_reopen, p_replaces) b;
     IF outcome = 'begun' THEN
-        PERFORM reserve(p_user, p_turn, coalesce(p_limits -> 'models' ->> assistant_name, p_limits ->> 'model'),
-                        prompt_estimate(recent, recalled, p_text, p_limits), (p_limits ->> 'reply')::bigint, p_limits);
+        needs := coalesce(p_limits -> 'assistants' -> assistant_name, p_limits -> 'otherwise');
+        PERFORM reserve(p_user, p_turn, needs ->> 'model',
+                        input_estimate(p_user, p_session, turn_seq, needs, recent, recalled, p_text, p_limits),
+                        (p_limits ->> 'reply')::bigint, p_limits);
     END IF;
 EXCEPTION WHEN SQLSTATE 'RK429' THEN  -- what was written since BEGIN is undone
     outcome := 'quota_' || SQLERRM;
@@ -222,13 +272,17 @@ CREATE FUNCTION retry_turn_within(
     OUT outcome text, OUT session_id uuid, OUT turn_attempt integer, OUT turn_seq integer, OUT assistant_name text,
     OUT recent jsonb, OUT recalled jsonb
 ) LANGUAGE plpgsql AS $$
+DECLARE
+    needs jsonb;
 BEGIN
     SELECT r.outcome, r.session_id, r.turn_attempt, r.turn_seq, r.assistant_name, r.recent, r.recalled
     INTO outcome, session_id, turn_attempt, turn_seq, assistant_name, recent, recalled
     FROM retry_turn(p_user, p_turn, p_window, p_server, p_lease) r;
     IF outcome = 'begun' THEN
-        PERFORM reserve(p_user, p_turn, coalesce(p_limits -> 'models' ->> assistant_name, p_limits ->> 'model'),
-                        prompt_estimate(recent, recalled, NULL, p_limits), (p_limits ->> 'reply')::bigint, p_limits);
+        needs := coalesce(p_limits -> 'assistants' -> assistant_name, p_limits -> 'otherwise');
+        PERFORM reserve(p_user, p_turn, needs ->> 'model',
+                        input_estimate(p_user, session_id, turn_seq, needs, recent, recalled, NULL, p_limits),
+                        (p_limits ->> 'reply')::bigint, p_limits);
     END IF;
 EXCEPTION WHEN SQLSTATE 'RK429' THEN
     outcome := 'quota_' || SQLERRM;
@@ -255,7 +309,7 @@ def downgrade() -> None:
     run(
         """
         DROP TRIGGER messages_counted ON messages;
-        DROP FUNCTION retry_turn_within, begin_turn_within, prompt_estimate, reserve, count_turn,
+        DROP FUNCTION retry_turn_within, begin_turn_within, input_estimate, reserve, count_turn, uncount_turn,
             count_background, token_cost, uuid_nil;
         DROP TABLE quota_reservations, quota_days;
         """
