@@ -5,7 +5,7 @@ loses nothing: `find_work` finds it again each minute. A job whose worker is gon
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,10 +44,13 @@ GONE_SECONDS = 30
 KEPT_HOURS = 24 * 14
 """How long jobs that failed for good stay to be looked at."""
 SHOWN = 100
+"""Jobs in trouble that are shown at most."""
 DELETED = (SessionNotFound, UserGone)
 """What a job was about is gone: nothing is left to do."""
 AGAIN_SECONDS = 2.0
+"""How long a worker that lost the database waits before it begins again."""
 CLOSE_SECONDS = 6.0
+"""Longest wait for a worker that ends: a little more than its jobs are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +213,9 @@ class Jobs:
                 await self._defer("name_session", user_id, session_id)
             await queue_derivations()
             if await recall.unindexed(limit=1):
-                await self._defer_once("index")
+                await self._queue("index", "index")
             if await knowledge.is_behind():
-                await self._defer_once("embed_knowledge")
+                await self._queue("embed_knowledge", "embed_knowledge")
 
         @self._app.periodic(cron="* * * * *")
         @self._app.task(name="find_work", queue=QUEUE, queueing_lock="find_work")
@@ -262,41 +265,35 @@ class Jobs:
 
     async def ingest_later(self, source_id: UUID) -> bool:
         """Queue another run over a source of documents; False when one waits already."""
-        task = self._app.configure_task(name="ingest", queue=QUEUE, queueing_lock=f"ingest:{source_id}")
-        try:
-            await task.defer_async(source_id=str(source_id))
-        except exceptions.AlreadyEnqueued:
-            return False
-        return True
+        return await self._queue("ingest", f"ingest:{source_id}", {"source_id": str(source_id)})
 
     async def study_later(self, assistant: str, folder: Path) -> None:
         """Queue the reading of what an assistant knows: `knowledge/` and `prices.csv` in its folder."""
-        lock = f"study:{assistant}"
-        task = self._app.configure_task(name="study", queue=QUEUE, queueing_lock=lock, lock=lock)
-        try:
-            await task.defer_async(assistant=assistant, folder=str(folder))
-        except exceptions.AlreadyEnqueued:
-            log.debug("job.queued_already", task="study", assistant=assistant)
+        arguments = {"assistant": assistant, "folder": str(folder)}
+        await self._queue("study", f"study:{assistant}", arguments, alone=True)
 
     async def read_summaries(self) -> None:
         """Queue the reading of new summaries for what they tell; the next search for work does where this cannot."""
         try:
-            await self._defer_once("read_summaries")
+            await self._queue("read_summaries", "read_summaries")
         except exceptions.ConnectorException as error:
             log.warning("job.not_queued", task="read_summaries", error=type(error).__name__)
 
     async def _defer(self, name: str, user_id: UUID, session_id: UUID, **more: str) -> None:
-        task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=f"{name}:{session_id}")
-        try:
-            await task.defer_async(user_id=str(user_id), session_id=str(session_id), **more)
-        except exceptions.AlreadyEnqueued:
-            log.debug("job.queued_already", task=name, session=str(session_id))
+        about = {"user_id": str(user_id), "session_id": str(session_id), **more}
+        await self._queue(name, f"{name}:{session_id}", about)
 
-    async def _defer_once(self, name: str) -> None:
+    async def _queue(
+        self, name: str, waiting: str, arguments: Mapping[str, str] | None = None, *, alone: bool = False
+    ) -> bool:
+        """Queue a job, unless one waits under the name `waiting`: then False. `alone`: not while another of it runs."""
+        task = self._app.configure_task(name=name, queue=QUEUE, queueing_lock=waiting, lock=waiting if alone else None)
         try:
-            await self._app.configure_task(name=name, queue=QUEUE, queueing_lock=name).defer_async()
+            await task.defer_async(**(arguments or {}))
         except exceptions.AlreadyEnqueued:
-            log.debug("job.queued_already", task=name)
+            log.debug("job.queued_already", task=name, waiting=waiting)
+            return False
+        return True
 
     async def _given_up(self, name: str) -> set[tuple[str, str]]:
         """Session and version of the jobs that failed for good: they stay as they are until somebody retries them."""
@@ -355,6 +352,8 @@ class Jobs:
                 )
             except exceptions.ConnectorException as error:  # the database went away: jobs wait for it
                 log.warning("jobs.interrupted", error=type(error).__name__)
+            except Exception as error:  # a fault must not leave a server that looks well and does no job any more
+                log.exception("jobs.fault", error=type(error).__name__)
             await asyncio.sleep(AGAIN_SECONDS)
 
 
