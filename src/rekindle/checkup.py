@@ -8,7 +8,7 @@ import shutil
 import stat
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -190,18 +190,18 @@ async def _model(settings: Settings, *, ask: bool) -> Finding:
 async def _embedder(settings: Settings, *, ask: bool) -> Finding:
     name = "Embedder"
     try:
-        embedder = build_embedder(settings)
-        if isinstance(embedder, WordEmbedder):
-            advice = "`rekindle embedder` gets the weights of one that does, once."
-            return Finding(name, "warn", f"{embedder.name}: it knows words, not their meaning", advice)
-        if not settings.embedding_model:
-            return Finding(name, "ok", f"{embedder.name}, built in")
-        what = f"{embedder.name}, {_key(settings)}" if embedder.name.startswith("openai:") else embedder.name
-        if not ask:
-            return Finding(name, "ok", f"{what}; not asked (--ask asks it)")
-        began = time.monotonic()
-        [vector] = await embedder.embed(["hello"])
-        return Finding(name, "ok", f"{what}; answered in {time.monotonic() - began:.1f} s, {len(vector)} wide")
+        async with aclosing(build_embedder(settings)) as embedder:
+            if isinstance(embedder, WordEmbedder):
+                advice = "`rekindle embedder` gets the weights of one that does, once."
+                return Finding(name, "warn", f"{embedder.name}: it knows words, not their meaning", advice)
+            if not settings.embedding_model:
+                return Finding(name, "ok", f"{embedder.name}, built in")
+            what = f"{embedder.name}, {_key(settings)}" if embedder.name.startswith("openai:") else embedder.name
+            if not ask:
+                return Finding(name, "ok", f"{what}; not asked (--ask asks it)")
+            began = time.monotonic()
+            [vector] = await embedder.embed(["hello"])
+            return Finding(name, "ok", f"{what}; answered in {time.monotonic() - began:.1f} s, {len(vector)} wide")
     except RekindleError as error:
         return Finding(name, "fail", error.detail, _settings_of("REKINDLE_EMBEDDING_MODEL"))
 

@@ -39,8 +39,7 @@ class Erasure:
         """
         async with self._database.system() as connection:
             running = await store.list_running_turns(connection, user_id)
-        for turn in running:
-            await self._cancel(Caller(user_id, "verified"), turn)
+        await asyncio.gather(*(self._cancel(Caller(user_id, "verified"), turn) for turn in running))
         for again in range(TRIES):
             try:
                 async with self._database.system() as connection:
