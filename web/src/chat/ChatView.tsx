@@ -111,20 +111,24 @@ export function ChatView({
   return (
     <div className="flex h-full min-h-0 flex-col" data-print="flow" data-phase={state.phase}>
       <Scroller chat={chat} growing={live?.text.length ?? -1} count={messages.length + (outgoing ? 1 : 0)} older={state.older}>
-        {state.phase === "ready" && messages.length === 0 && !outgoing && !live && opening}
-        {state.phase === "loading" && messages.length === 0 && <Loading lines={3} />}
-        {state.phase === "failed" && <Failure error={state.problem} onRetry={() => void chat.load()} />}
+        <div className={`${ROOM} empty:hidden`}>
+          {state.phase === "ready" && messages.length === 0 && !outgoing && !live && opening}
+          {state.phase === "loading" && messages.length === 0 && <Loading lines={3} />}
+          {state.phase === "failed" && <Failure error={state.problem} onRetry={() => void chat.load()} />}
+        </div>
         <Exchanges messages={shown} newest={newest} actions={actions} />
-        {outgoing && (
-          <Unsent
-            outgoing={outgoing}
-            onRetry={() => chat.resend()}
-            onTakeBack={() => composer.current?.put(chat.takeBack())}
-            onReopen={() => onReopen && attempt(onReopen().then(() => chat.resend()))}
-          />
-        )}
-        {live && <Answer key={live.turn} message={liveRow} live={live} newest={false} actions={actions} />}
-        {!live && closing}
+        <div className={`${ROOM} empty:hidden`}>
+          {outgoing && (
+            <Unsent
+              outgoing={outgoing}
+              onRetry={() => chat.resend()}
+              onTakeBack={() => composer.current?.put(chat.takeBack())}
+              onReopen={() => onReopen && attempt(onReopen().then(() => chat.resend()))}
+            />
+          )}
+          {live && <Answer key={live.turn} message={liveRow} live={live} newest={false} actions={actions} />}
+          {!live && closing}
+        </div>
       </Scroller>
       <div className="mx-auto w-full max-w-3xl px-3 pb-3 sm:px-6 sm:pb-5" data-print="hide">
         {state.lost && (
@@ -154,9 +158,14 @@ export function ChatView({
   );
 }
 
+/** Half the distance around what stands below each other: a leaf clips what is drawn outside of it. */
+const ROOM = "space-y-6 py-3";
 const LEAF = 50;
 
-/** The messages, in leaves of which only those that changed are looked at again: a long session has many messages. */
+/**
+ * The messages, in leaves of which only those that changed are looked at again, and only those near to sight are laid
+ * out: a long session has many messages.
+ */
 const Exchanges = memo(function Exchanges({ messages, newest, actions }: ExchangesProps) {
   const leaves: ReactNode[] = [];
   let from = 0;
@@ -195,7 +204,11 @@ const Leaf = memo(
       parts.push(<One key={message.id} message={message} newest={message.seq >= newest - 1 && newest > 0} actions={actions} />);
     }
     fold();
-    return parts;
+    return (
+      <div className={`${ROOM} -mx-3 px-3 [content-visibility:auto]`} style={{ containIntrinsicHeight: `auto ${messages.length * 9}rem` }} data-leaf>
+        {parts}
+      </div>
+    );
   },
   (before, after) =>
     before.newest === after.newest &&
@@ -313,7 +326,7 @@ function Scroller({
       {/* biome-ignore lint: what scrolls has to be reachable by keyboard */}
       <div ref={box} onScroll={onScroll} tabIndex={0} role="region" aria-label="Conversation" className="h-full overflow-y-auto" data-print="flow" data-scroller>
         {/* Blocks, not a grid: a grid lays all its rows out anew when the last one grows. */}
-        <div ref={inner} className="mx-auto w-full max-w-3xl space-y-6 px-4 py-6 sm:px-8">
+        <div ref={inner} className="mx-auto w-full max-w-3xl px-4 py-3 sm:px-8">
           {older && (
             <Button variant="quiet" size="sm" className="mx-auto flex!" disabled={loading} onClick={() => void loadOlder()} data-print="hide">
               Earlier messages
