@@ -8,7 +8,7 @@ so a pooled connection carries nothing over and PgBouncer may stand between.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString
@@ -42,6 +42,11 @@ GONE = "RK401"
 """SQLSTATE of `admit_user` for a user who is not there."""
 
 Connection = AsyncConnection[DictRow]
+
+
+def vector(values: Sequence[float]) -> str:
+    """A vector in pgvector's text form: its binary one would need a dependency."""
+    return "[" + ",".join(f"{value:.7g}" for value in values) + "]"
 
 
 class _UtcLoader(TimestamptzLoader):

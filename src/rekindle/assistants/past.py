@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rekindle.assistants.voice import without_frames
 from rekindle.memory.cues import Cue, cues, is_question
 from rekindle.memory.extract import excerpt
-from rekindle.memory.wordlists import COMMON_WORDS, STOP_WORDS
-from rekindle.memory.words import sentences, stem, words
+from rekindle.memory.wordlists import STOP_WORDS
+from rekindle.memory.words import COMMON_STEMS, sentences, stem, words
 
 _HEAD = re.compile(r"^(?:CONTEXT: This user has chatted before|(EARLIER IN THIS SESSION))\b", re.MULTILINE)
 _TAIL = re.compile(r"Use this context|The numbered lines are quoted")
@@ -40,9 +40,7 @@ _SAME = (
     "name call heiße llamo appelle chiamo 名字",
 )
 _CANON = {stem(word): stem(group.split()[0]) for group in _SAME for word in group.split()}
-_SMALL_CHANGE = frozenset(map(stem, COMMON_WORDS)) - _CANON.keys() | frozenset(
-    map(stem, ("like", "name", "begin", "old"))
-)
+_SMALL_CHANGE = COMMON_STEMS - _CANON.keys() | frozenset(map(stem, ("like", "name", "begin", "old")))
 _META_WORDS = "tell say remember recall mention know ask talk discuss remind previous earlier last"
 _META = frozenset(map(stem, _META_WORDS.split()))
 """Words of "What did I tell you about …", which the answer need not hold."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, vector
 from rekindle.ids import uuid7
 from rekindle.knowledge.passages import Passage
 from rekindle.knowledge.reading import Kind, Link
@@ -107,11 +107,6 @@ class Written:
     passages: Sequence[Passage]
     links: Sequence[Link]
     metadata: dict[str, Any] = field(default_factory=dict)
-
-
-def vector(values: Sequence[float]) -> str:
-    """A vector as pgvector reads it."""
-    return "[" + ",".join(f"{value:.6g}" for value in values) + "]"
 
 
 # --- sources ---

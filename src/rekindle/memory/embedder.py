@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -78,7 +77,6 @@ def _weighted(features: Sequence[str], weight: float) -> Iterator[tuple[str, flo
         yield feature, weight * (1 + math.log(count))
 
 
-@lru_cache(maxsize=50_000)
 def _slot(feature: str) -> tuple[int, float]:
     # Not hash(): it differs from process to process, and these vectors are kept.
     number = int.from_bytes(blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest(), "big")

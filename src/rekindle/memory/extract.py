@@ -18,8 +18,7 @@ from rekindle.memory.cues import (
     points_back,
     without_opening,
 )
-from rekindle.memory.wordlists import COMMON_WORDS
-from rekindle.memory.words import sentences, stem, terms
+from rekindle.memory.words import COMMON_STEMS, sentences, terms
 
 T = TypeVar("T")
 
@@ -28,7 +27,6 @@ MOST_MESSAGES = 1_500
 MOST_CHARS = 300_000
 """About how many characters of a talk are read in all; long messages lose their middle."""
 
-_COMMON_STEMS = frozenset(map(stem, COMMON_WORDS))
 _MOST_CANDIDATES = 300
 _ENOUGH = 0.6
 """A sentence worth less is left out even when there is room: chosen by reading summaries of real talks."""
@@ -99,7 +97,7 @@ def statements(messages: Sequence[tuple[bool, str]]) -> list[Sentence]:
 def weigh(said: Sequence[Sentence]) -> dict[str, float]:
     """What each stem is worth in this talk: more the more messages use it, little for chat's small change."""
     uses = Counter(stem for _, stem in {(sentence.at, stem) for sentence in said for stem in sentence.stems})
-    return {stem: (0.25 if stem in _COMMON_STEMS else 1.0) * (1 + math.log(count)) for stem, count in uses.items()}
+    return {stem: (0.25 if stem in COMMON_STEMS else 1.0) * (1 + math.log(count)) for stem, count in uses.items()}
 
 
 def pick(said: Sequence[Sentence], room: int, most: int = 7, longest: int = 180) -> list[Sentence]:

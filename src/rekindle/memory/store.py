@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,15 @@ async def upsert_summary(
             updated_at = now()
         WHERE s.through_seq <= excluded.through_seq
         """,
-        (summary, Jsonb(metadata), through_seq, _vector(embedding), embedding_model, session_id, user_id),
+        (
+            summary,
+            Jsonb(metadata),
+            through_seq,
+            vector(embedding) if embedding else None,
+            embedding_model,
+            session_id,
+            user_id,
+        ),
     )
 
 
@@ -89,15 +97,15 @@ async def update_corrected(
             updated_at = clock_timestamp()
         WHERE s.session_id = %(session)s RETURNING {_SUMMARY}
         """,
-        {"new": Jsonb(corrected), "embedding": _vector(embedding), "model": model, "session": session_id},
+        {
+            "new": Jsonb(corrected),
+            "embedding": vector(embedding) if embedding else None,
+            "model": model,
+            "session": session_id,
+        },
     )
     row = await cursor.fetchone()
     return SessionSummary.from_row(row) if row else None
-
-
-def _vector(embedding: list[float] | None) -> str | None:
-    # pgvector's text form; its binary form would need a dependency for one column.
-    return None if embedding is None else "[" + ",".join(f"{x:.7g}" for x in embedding) + "]"
 
 
 _SUMMARY = "session_id, user_id, summary, embedding_model, metadata, through_seq, created_at, updated_at"

@@ -225,7 +225,7 @@ def _open_questions(talk: Sequence[tuple[bool, str]], said: Sequence[Sentence], 
         after = talk[sentence.at + 1 : sentence.at + 2]
         answered = bool(after) and not after[0][0] and not _NO_ANSWER.search(excerpt(after[0][1], 2_000))
         if sentence.by_user and sentence.question and sentence.at >= last - 8:
-            is_open = not answered and not any(not by_user for by_user, _ in talk[sentence.at + 1 :][1:3])
+            is_open = not answered and not any(not by_user for by_user, _ in talk[sentence.at + 2 : sentence.at + 4])
         elif sentence.by_user:
             is_open = _LOOSE.search(sentence.text) is not None
         else:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from rekindle.memory.wordlists import IRREGULAR_FORMS, STOP_WORDS
+from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_FORMS, STOP_WORDS
 
 _SPACELESS = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"  # kana, Han
@@ -32,6 +32,8 @@ _MONTH = re.compile(r"\s+(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|[a-
 _LONGEST_SENTENCE = 500
 """A run of text without an end is cut here (characters), so that one message is never one sentence."""
 
+_LONGEST_WORD = 40
+"""Characters of a word that has a stem: what is no word is not kept in memory, either."""
 _VOWEL = re.compile(r"[aeiouy]")
 
 
@@ -86,12 +88,18 @@ def _without_apostrophe(word: str) -> str:
     return tail if len(head) < 3 and head != "i" and len(tail) > 2 else head
 
 
-@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """One form for the forms of an English word: "certified" and "certification" are "certif".
 
-    Other languages' words, numbers and words of up to three letters stay as they are.
+    Other languages' words, numbers, words of up to three letters and endless ones stay as they are.
     """
+    if len(word) > _LONGEST_WORD:
+        return word
+    return _stem(word)
+
+
+@lru_cache(maxsize=50_000)
+def _stem(word: str) -> str:
     word = IRREGULAR_FORMS.get(word, word)
     if len(word) < 4 or not (word.isascii() and word.isalpha()):
         return word
@@ -116,6 +124,10 @@ def stem(word: str) -> str:
     if word.endswith("y") and len(word) > 3:
         word = word[:-1] + "i"
     return word.removesuffix("i") if word.endswith("ifi") else word
+
+
+COMMON_STEMS = frozenset(map(stem, COMMON_WORDS))
+"""The stems of a chat's small change."""
 
 
 def terms(text: str) -> list[str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from rekindle.database import Connection
-from rekindle.knowledge.store import SCOPE, WIDTHS, vector
+from rekindle.database import Connection, vector
+from rekindle.knowledge.store import SCOPE, WIDTHS
 
 COMMON = 2_000
 """A word in so many chunks is common: it ranks what other words have found."""

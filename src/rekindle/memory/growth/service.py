@@ -16,8 +16,7 @@ from rekindle.memory.growth.store import Count, Line, Marked
 from rekindle.memory.growth.themes import Theme, ThemeSource, find_themes, name_themes, start_of
 from rekindle.memory.profile.likeness import Bars, gist, nearest
 from rekindle.memory.profile.service import check_own
-from rekindle.memory.wordlists import COMMON_WORDS
-from rekindle.memory.words import stem
+from rekindle.memory.words import COMMON_STEMS
 
 __all__ = ["Breakthrough", "Count", "Grown", "Growth", "Milestone", "Theme", "ThemeSource", "Topic", "Topics"]
 
@@ -31,7 +30,6 @@ SUMMED_SESSIONS = 10_000
 
 Because = Literal["question", "theme", "words"]
 
-_COMMON = frozenset(map(stem, COMMON_WORDS))
 _REALISED = re.compile(
     r"\b(?:finally|at last|for the first time|(?:have |['’]ve )?reali[sz]ed|clicked|breakthrough|"
     r"never thought (?:I|we)|(?:works?|working|worked) now|overc[ao]me|no longer afraid|endlich|zum ersten Mal|"
@@ -158,9 +156,9 @@ def _grown(
     marked: Sequence[Marked], lines: Sequence[Line], is_forgotten: Callable[[str], bool]
 ) -> tuple[list[Theme], list[Milestone]]:
     themes = [theme for theme in find_themes(marked, lines, MOST_THEMES) if not is_forgotten(theme.theme)]
-    by_session: defaultdict[UUID, list[Line]] = defaultdict(list)
+    by_session: defaultdict[UUID, list[tuple[Line, frozenset[str]]]] = defaultdict(list)
     for line in lines:
-        by_session[line.session_id].append(line)
+        by_session[line.session_id].append((line, gist(line.text)))
     reached: list[Milestone] = []
     for place, session in enumerate(marked):
         for text in session.milestones:
@@ -172,10 +170,12 @@ def _grown(
     return themes, reached
 
 
-def _milestone(text: str, session: Marked, said: Sequence[Line], themes: Sequence[Theme]) -> Milestone:
-    texts = [line.text for line in said]
-    place = nearest(text, texts, [gist(line) for line in texts], [True] * len(texts))
-    line = said[place] if place is not None else None
+def _milestone(
+    text: str, session: Marked, said: Sequence[tuple[Line, frozenset[str]]], themes: Sequence[Theme]
+) -> Milestone:
+    """`said`: the lines of its session, each with its gist."""
+    place = nearest(text, [line.text for line, _ in said], [stems for _, stems in said], [True] * len(said))
+    line = said[place][0] if place is not None else None
     stems = gist(text)
     theme = next((theme.theme for theme in themes if any(key <= stems for key in theme.keys)), None)
     if line is None:
@@ -186,10 +186,10 @@ def _milestone(text: str, session: Marked, said: Sequence[Line], themes: Sequenc
 def _breakthrough(reached: Milestone, earlier: Sequence[Marked], themes: Sequence[Theme]) -> Breakthrough | None:
     """The milestone as what ended something, if it did; `earlier` sessions come newest first."""
     told = (reached.text, reached.at, reached.session_id, reached.seq, reached.theme)
-    stems = gist(reached.text) - _COMMON
+    stems = gist(reached.text) - COMMON_STEMS
     for session in earlier:
         for question in session.open_questions:
-            asked = gist(question) - _COMMON
+            asked = gist(question) - COMMON_STEMS
             both = asked & stems
             if both and len(both) >= 0.5 * min(len(asked), len(stems)):
                 return Breakthrough(*told, "question", Before(question, session.started_at, session.session_id))

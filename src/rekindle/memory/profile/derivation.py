@@ -20,8 +20,7 @@ from rekindle.memory.profile.likeness import gist
 from rekindle.memory.profile.opposites import is_lasting
 from rekindle.memory.profile.store import Kept, Kind, Thing
 from rekindle.memory.reply import objects_in, repeats_itself, without_thoughts
-from rekindle.memory.wordlists import COMMON_WORDS
-from rekindle.memory.words import stem
+from rekindle.memory.words import COMMON_STEMS
 
 LONGEST = 200
 MOST = 20
@@ -42,7 +41,6 @@ _COMMAND = re.compile(
     re.IGNORECASE,
 )
 
-_COMMON = frozenset(map(stem, COMMON_WORDS))
 _FIRM = re.compile(
     r"\b(?:prefer|allerg\w*|only|always|never|can['’]?t|cannot|don['’]?t|favou?rite)\b|\d", re.IGNORECASE
 )
@@ -202,7 +200,7 @@ def _says_something(text: str) -> bool:
     """Whether a sentence says something by itself, weeks later: "I'd love to check them out" does not."""
     if points_back(text) or is_about_the_other(text):
         return False
-    return bool(gist(text) - _COMMON) or _FIRM.search(text) is not None
+    return bool(gist(text) - COMMON_STEMS) or _FIRM.search(text) is not None
 
 
 def _listed(kept: Kept, name: str) -> list[str]:
