@@ -28,6 +28,8 @@ from rekindle.errors import (
 )
 
 _MESSAGE_CHARS = 300
+_READ_CHARS = 20_000
+"""Of a server's message: some send a whole page."""
 _FRAGMENT_CHARS = 24
 """A server's message that shares this much with the prompt is quoting it."""
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -43,6 +45,7 @@ class Secrets:
 
     def kept_from(self, message: str) -> str:
         """`message` on one line of at most 300 characters, without keys; empty when it quotes the prompt."""
+        message = message[:_READ_CHARS]
         for key in self.keys:
             message = message.replace(key, "…")
         message = folded(_KEY.sub("…", _TAG.sub(" ", message)), _MESSAGE_CHARS)

@@ -93,7 +93,8 @@ class Remote:
         except Exception as error:  # whatever a strange server does, the model can go on without it
             if isinstance(error, McpError) and error.error.code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
                 raise ToolFailed(folded(error.error.message, 2_000)) from error
-            self._complain("mcp.call_failed", error)
+            # Its text may quote the arguments, which are somebody's words.
+            log.warning("mcp.call_failed", server=self.name, error=type(error).__name__)
             self.lose()
             raise ToolFailed(f"The call of {self.name} broke off.") from error
 
