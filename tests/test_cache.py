@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
+from rekindle.assistants.assistant import Assistant, Found, Source, found
 from rekindle.cache import build_cache
 from rekindle.cache.breaker import Breaker
 from rekindle.cache.cache import NullCache
@@ -23,7 +24,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.sessions.copies import COPY_MESSAGES, COPY_SECONDS
 from rekindle.sessions.service import Message, Session
-from rekindle.testing import Hang, ModelServer, Refusal, Reply
+from rekindle.testing import Hang, ModelServer, Refusal, Reply, ToolCall
 from tests.conftest import OpenHouse
 from tests.conversation.test_turns import asking, text_of
 from tests.redis_server import RedisServer
@@ -126,10 +127,15 @@ def test_the_breaker_opens_after_three_failures_in_a_row_and_tries_again_later()
 # --- Without a Redis ---
 
 
-async def test_without_a_redis_there_is_no_cache_and_nothing_is_wrong_with_that(open_a_house: OpenHouse) -> None:
+async def test_without_a_redis_there_is_no_cache_and_nothing_is_wrong_with_that(
+    open_a_house: OpenHouse, caller: Caller
+) -> None:
     house = await open_a_house(work=False)
     assert isinstance(house.cache, NullCache)
     assert await house.cache.check() == "ok"
+    missed = reads("miss")
+    assert await house.sessions.messages.of(caller, (await house.sessions.start(caller)).id) == []
+    assert reads("miss") == missed
 
 
 def test_a_url_that_is_none_of_redis_is_a_fault_of_the_configuration() -> None:
@@ -443,6 +449,48 @@ async def test_a_reader_elsewhere_goes_on_where_they_stood(
     there = Reading(other, caller, turn.id, EventId(turn.id, 1, stood))
     await there.task
     assert there.text == WORDS[stood:]
+
+
+async def test_a_reader_elsewhere_is_told_what_is_done_and_found_where_while_it_is(
+    open_a_house: OpenHouse, redis: RedisServer, caller: Caller, model: ModelServer
+) -> None:
+    async def look_up(matter: str) -> Found:
+        """Look something up.
+
+        Status: Looking it up…
+        """
+        return found([(f"All about {matter}.", Source(kind="document", title=matter))])
+
+    librarian = Assistant("librarian", tools=(look_up,))
+    settings = {"redis_url": SecretStr(redis.url), **asking(model)}
+    house, other = [await open_a_house(librarian, **settings) for _ in range(2)]
+    session = await house.sessions.start(caller)
+    calls = [ToolCall("look_up", {"matter": matter}) for matter in ("Tea", "Coffee")]
+    model.script(Reply("Wait.", tool_calls=calls[:1]), Reply(WORDS, tool_calls=calls[1:], delay=0.01), Hang())
+    turn = await house.conversation.say(caller, session.id, "Tell me.")
+    here, there = Reading(house, caller, turn.id), Reading(other, caller, turn.id)
+    await there.until("w050")
+    assert beside(there) == ["Looking it up…", "Tea"]
+    stood = there.events[-1].id
+    await there.until("w099")
+    end = time.monotonic() + 5
+    while beside(there)[-1] != "Coffee":  # the turn goes on: the third request hangs
+        assert time.monotonic() < end, beside(there)
+        await asyncio.sleep(0.01)
+    late, back = Reading(other, caller, turn.id), Reading(other, caller, turn.id, stood)
+    await late.until("w099")
+    await back.until("w099")
+    await house.conversation.cancel(caller, turn.id)
+    await asyncio.gather(here.task, there.task, late.task, back.task)
+    assert beside(here) == beside(there) == beside(late) == ["Looking it up…", "Tea", "Looking it up…", "Coffee"]
+    assert beside(back) == ["Looking it up…", "Coffee"]
+    assert [event.source for event in there.events if event.source] == there.events[-1].reply.metadata["sources"]  # type: ignore[union-attr,index]
+
+
+def beside(reading: Reading) -> list[str]:
+    """What was told beside the text: what is done, and the titles of what was found."""
+    told = [event for event in reading.events if event.kind in ("status", "source")]
+    return [event.source["title"] if event.source else event.text for event in told]
 
 
 async def test_a_silent_turn_elsewhere_is_hardly_asked_of_the_database(

@@ -50,6 +50,8 @@ class Event:
     source: dict[str, Any] | None = None
     recalled: tuple[dict[str, Any], ...] = ()
     """With a status that says so: where what is recalled stands; the reply's `context_used` holds it too."""
+    number: int = 0
+    """Of what is told beside the text in this attempt, this is the first, second, …; 0 for text and the end."""
 
 
 class Channel:
@@ -60,6 +62,7 @@ class Channel:
         self.attempt = attempt
         self.length = 0
         self._events: list[Event] = []
+        self._beside = 0
         self._closed = False
         self._leaving = False
         self._changed = asyncio.Event()
@@ -85,9 +88,7 @@ class Channel:
 
     def recall(self, text: str, sources: list[dict[str, Any]]) -> None:
         """The assistant recalls what stands there; `text` says so."""
-        event_id = EventId(self.turn_id, self.attempt, self.length)
-        self._events.append(Event("status", event_id, text, recalled=tuple(sources)))
-        self._wake()
+        self._publish("status", text, recalled=tuple(sources))
 
     def source(self, source: dict[str, Any]) -> None:
         """The assistant uses something that stands there."""
@@ -131,6 +132,11 @@ class Channel:
                 return
             await self._changed.wait()
 
+    def missed(self, offset: int, begin: int, told: int) -> list[Event]:
+        """What a reader has not had who began at `begin`, stands at `offset` and was told as far as number `told`."""
+        beside = [event for event in self._events if event.number > told and begin <= event.id.offset < offset]
+        return beside + self._from(offset, [event for event in self._events if not 0 < event.number <= told])
+
     def _from(self, offset: int, events: list[Event]) -> list[Event]:
         found: list[Event] = []
         pieces: list[Event] = []
@@ -153,10 +159,13 @@ class Channel:
         text = "".join(piece.text for piece in pieces)[max(0, offset - start) :]
         return [Event("token", pieces[-1].id, text)]
 
-    def _publish(
-        self, kind: Kind, text: str = "", reply: Message | None = None, source: dict[str, Any] | None = None
-    ) -> None:
-        self._events.append(Event(kind, EventId(self.turn_id, self.attempt, self.length), text, reply, source))
+    def _publish(self, kind: Kind, text: str = "", **more: Any) -> None:
+        number = 0
+        if kind in ("status", "source"):
+            self._beside += 1
+            number = self._beside
+        event_id = EventId(self.turn_id, self.attempt, self.length)
+        self._events.append(Event(kind, event_id, text, number=number, **more))
         self._wake()
 
     def _wake(self) -> None:

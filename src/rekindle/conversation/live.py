@@ -1,16 +1,17 @@
 """Turns between servers: what a reply says as it comes, and the word that one is to be cancelled.
 
 The server that runs a turn says nothing of it until somebody asks, on `turns`, from where they read. Then it says
-what they have not had on `turn:{id}`, and goes on for as long as anybody listens. Each piece tells its place in the
-reply, so one that comes twice is had once, and one that does not come leaves a gap that is seen: it is filled from
-the row, which is read anyway now and then, and whenever nobody answers. So nothing depends on what is heard here.
+what they have not had on `turn:{id}`, and goes on for as long as anybody listens. Each piece of the reply tells its
+place, and what is told beside it (what is being done, what was found where) its number. So what comes twice is had
+once, and a piece that does not come leaves a gap that is seen: it is filled from the row, which is read anyway now and
+then, and whenever nobody answers. Nothing depends on what is heard here.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -32,24 +33,32 @@ RELAY_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """To the server that runs the turn: say it from `offset` on, or look whether it is to be cancelled."""
+    """To the server that runs the turn: say it from `offset` on, or look whether it is to be cancelled.
+
+    Who asks began at `begin`, and has been told of what is beside the text as far as number `told`.
+    """
 
     kind: Literal["ask", "cancel"]
     turn_id: UUID
     attempt: int = 0
     offset: int = 0
+    begin: int = 0
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """To the turn's readers: `text` begins at `offset` of the reply. Empty, it says that the turn goes on; `over`, that
-    its row tells how it ended.
+    its row tells how it ended. What is told beside the text comes as the event it is, with its number.
     """
 
-    kind: Literal["token", "status", "over"]
+    kind: Literal["token", "status", "source", "over"]
     attempt: int
     offset: int
     text: str = ""
+    number: int = 0
+    source: dict[str, Any] | None = None
+    recalled: tuple[dict[str, Any], ...] = ()
 
 
 _WORD = TypeAdapter(Word)
@@ -82,10 +91,10 @@ class Live:
         self._cache.tell(TURNS, _WORD.dump_json(Word("cancel", turn_id)))
 
     @asynccontextmanager
-    async def elsewhere(self, turn_id: UUID) -> AsyncIterator["Elsewhere"]:
-        """A reader of a turn that may be run by another server; it listens once it has to."""
+    async def elsewhere(self, turn_id: UUID, after: EventId | None = None) -> AsyncIterator["Elsewhere"]:
+        """Who reads on after an event of a turn that another server may run; it listens once it has to."""
         async with AsyncExitStack() as stack:
-            yield Elsewhere(self._cache, turn_id, stack)
+            yield Elsewhere(self._cache, turn_id, stack, after)
 
     async def _listen(self) -> None:
         async with self._cache.listen(TURNS) as ear:
@@ -102,16 +111,19 @@ class Live:
         if word.kind == "cancel":
             self._runs.look_at(run)
             return
-        offset = word.offset if word.attempt == run.place.attempt else 0
-        answer = asyncio.create_task(self._answer(run, offset), name=f"answer {run.place.turn_id}")
+        if word.attempt != run.place.attempt:
+            word = Word("ask", word.turn_id, run.place.attempt)
+        answer = asyncio.create_task(self._answer(run, word), name=f"answer {run.place.turn_id}")
         self._answers.add(answer)
         answer.add_done_callback(self._answers.discard)
 
-    async def _answer(self, run: Run, offset: int) -> None:
+    async def _answer(self, run: Run, word: Word) -> None:
         """Say what the reader who asks has not had, and go on saying what comes."""
         length = run.channel.length
-        if not await self._say(run, Piece("token", run.place.attempt, offset, run.channel.text[offset:])):
-            return
+        missed = [piece for event in run.channel.missed(word.offset, word.begin, word.told) if (piece := _piece(event))]
+        for piece in missed or [Piece("token", word.attempt, word.offset)]:
+            if not await self._say(run, piece):
+                return
         relay = self._relays.get(run.place.turn_id)
         if relay is None or relay.done():
             self._relays[run.place.turn_id] = asyncio.create_task(
@@ -119,18 +131,15 @@ class Live:
             )
 
     async def _relay(self, run: Run, offset: int) -> None:
-        attempt = run.place.attempt
         try:
             async with aclosing(run.channel.follow(offset, leave=False)) as events:
                 async for event in events:
-                    if event.kind not in ("token", "status"):
-                        continue
-                    start = event.id.offset - len(event.text) if event.kind == "token" else event.id.offset
-                    kind: Literal["token", "status"] = "token" if event.kind == "token" else "status"
-                    if not await self._say(run, Piece(kind, attempt, start, event.text)):
+                    piece = _piece(event)
+                    if piece and not await self._say(run, piece):
                         return
-                    await asyncio.sleep(RELAY_SECONDS)
-            await self._say(run, Piece("over", attempt, run.channel.length))
+                    if event.kind == "token":
+                        await asyncio.sleep(RELAY_SECONDS)
+            await self._say(run, Piece("over", run.place.attempt, run.channel.length))
         finally:
             self._relays.pop(run.place.turn_id, None)
 
@@ -143,17 +152,21 @@ class Live:
 class Elsewhere:
     """A reader's ear for one turn."""
 
-    def __init__(self, cache: Cache, turn_id: UUID, stack: AsyncExitStack) -> None:
+    def __init__(self, cache: Cache, turn_id: UUID, stack: AsyncExitStack, after: EventId | None) -> None:
         self._cache = cache
         self._turn_id = turn_id
         self._stack = stack
         self._ear: Ear | None = None
+        self._attempt, self._begin = (after.attempt, after.offset) if after else (0, 0)
+        self._told: set[int] = set()
 
     async def events(self, attempt: int, offset: int) -> AsyncGenerator[Event]:
         """What is said of this attempt from `offset` on, until it is time to read the row."""
         ear = self._ear
         if ear is None:
             ear = self._ear = await self._stack.enter_async_context(self._cache.listen(_channel(self._turn_id)))
+        if attempt != self._attempt:
+            self._attempt, self._begin, self._told = attempt, 0, set()
         clock = asyncio.get_running_loop().time
         end = clock() + ROW_SECONDS
         self._ask(attempt, offset)
@@ -181,14 +194,34 @@ class Elsewhere:
                 continue
             asked = False
             metrics.PIECES.labels("heard").inc()
-            if piece.kind == "status":
-                yield Event("status", EventId(self._turn_id, attempt, offset), piece.text)
+            here = EventId(self._turn_id, attempt, offset)
+            if piece.kind != "token":
+                if piece.number not in self._told and piece.offset >= self._begin:
+                    self._told.add(piece.number)
+                    yield Event(piece.kind, here, piece.text, None, piece.source, piece.recalled, piece.number)
             elif text := piece.text[offset - piece.offset :]:
                 offset += len(text)
                 yield Event("token", EventId(self._turn_id, attempt, offset), text)
 
     def _ask(self, attempt: int, offset: int) -> None:
-        self._cache.tell(TURNS, _WORD.dump_json(Word("ask", self._turn_id, attempt, offset)))
+        told = min(self._told, default=1) - 1 if self._begin else 0
+        while told + 1 in self._told:  # what another reader asked for may come before what this one has missed
+            told += 1
+        word = Word("ask", self._turn_id, attempt, offset, self._begin, told)
+        self._cache.tell(TURNS, _WORD.dump_json(word))
+
+
+def _piece(event: Event) -> Piece | None:
+    """What is said of an event to readers elsewhere; how a turn ended they read for themselves."""
+    match event.kind:
+        case "token":
+            start = event.id.offset - len(event.text)
+            return Piece("token", event.id.attempt, start, event.text)
+        case "status" | "source":
+            return Piece(
+                event.kind, event.id.attempt, event.id.offset, event.text, event.number, event.source, event.recalled
+            )
+    return None
 
 
 def _channel(turn_id: UUID) -> str:

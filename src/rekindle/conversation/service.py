@@ -206,7 +206,7 @@ class Conversation:
         from its checkpoints. `restart` also where more was read than was kept, its server being gone.
         """
         attempt, offset = (after.attempt, after.offset) if after else (0, 0)
-        async with self._live.elsewhere(turn_id) as elsewhere:
+        async with self._live.elsewhere(turn_id, after) as elsewhere:
             while True:
                 run = self._runs.get(turn_id)
                 if run and self._reaches(caller, run):
