@@ -12,7 +12,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.recall import store
-from rekindle.memory.recall.lines import BLOCK, Line, pack
+from rekindle.memory.recall.lines import BLOCK, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
 from rekindle.memory.recall.past import gather, packed
 from rekindle.memory.recall.question import read
 from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
@@ -287,3 +287,13 @@ def test_people_are_known_by_the_names_they_are_greeted_with(
     assert past.names == {"kate": "Emi"}
     asked = read(question, past.speakers, past.names)
     assert (asked.about, asked.first_person) == (about, first_person)
+
+
+def test_it_is_kept_of_a_line_whether_it_tells_of_oneself_and_names_anything() -> None:
+    said = ["My sister moved to Lisbon", "Hi Ann, you told me so", "Lisbon it is", "So, Ann, is your cat well?"]
+    lines = [Line(seq, "user", text, BEGAN, ["Ann", "Bob"][seq % 2]) for seq, text in enumerate(said, 1)]
+    flags = pack(uuid7(BEGAN), lines, None).facts["flags"]
+    oneself, other, names = ([bool(flag & bit) for flag in flags] for bit in (OF_ONESELF, OF_THE_OTHER, NAMES))
+    assert oneself == [True, True, False, False]
+    assert other == [False, True, False, True]
+    assert names == [True, False, False, False]

@@ -5,7 +5,7 @@ and 48 bytes a token. It is no copy of the text, but who tries words can tell wh
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rekindle.memory.extract import excerpt
 from rekindle.memory.minilm import TOKEN_BYTES, Bits, MiniLM, Vectors
 from rekindle.memory.words import terms
+from rekindle.memory.words import words as split
 
 BLOCK = 64
 LONGEST = 100_000
@@ -27,6 +28,8 @@ MOST_WORDS = 16_000
 FACTS = np.dtype([("said", "<u4"), ("words", "<u2"), ("tokens", "<u2"), ("flags", "u1"), ("speaker", "u1")])
 """Of a line: when it was said (seconds since 1970), how many words and tokens, flags, place in the block's speakers."""
 ASKS, ENDS_ASKING, TELLS_TIME, TELLS_NUMBER, BY_ASSISTANT = 1, 2, 4, 8, 16
+OF_ONESELF, OF_THE_OTHER, NAMES = 32, 64, 128
+"""It says "I" or "my"; "you" or "your"; it names somebody or something, other than those who speak."""
 
 _TIME = re.compile(
     r"\b(?:yesterday|today|tonight|tomorrow|ago|recently|just|since|back in|"
@@ -44,6 +47,10 @@ _GREETED = re.compile(
 _NUMBER = re.compile(
     r"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|once|twice|dozen|hundred)\b", re.IGNORECASE
 )
+_ONESELF = re.compile(r"\b(?:I|my|me|mine|myself)\b", re.IGNORECASE)
+_THE_OTHER = re.compile(r"\b(?:you|your|yours|yourself|u|ur)\b", re.IGNORECASE)
+_NAME = re.compile(r"(?<=[\w,;] )(?!I['’])[A-Z]\w+")
+"""A capital within a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,12 @@ def pack(
     speakers = list(dict.fromkeys(line.speaker for line in lines))[:255]
     texts = [excerpt(line.content, LONGEST) for line in lines]
     hashed = [word_numbers(line, text) for line, text in zip(lines, texts, strict=True)]
+    called = _called(lines, texts, speakers)
+    known = {part for name in (*speakers, *(name for names in called for name in names)) for part in split(name)}
     facts = np.zeros(len(lines), FACTS)
     for i, (line, text) in enumerate(zip(lines, texts, strict=True)):
         place = speakers.index(line.speaker) if line.speaker in speakers else 0
-        facts[i] = (max(0, int(line.said.timestamp())), len(hashed[i]), 0, _flags(line, text), place)
+        facts[i] = (max(0, int(line.said.timestamp())), len(hashed[i]), 0, _flags(line, text, known), place)
     tokens, pooled = np.zeros((0, TOKEN_BYTES), np.uint8), np.zeros((0, 0), np.uint8)
     if model:
         bits = model.lines([f"{line.speaker or line.role}: {text}" for line, text in zip(lines, texts, strict=True)])
@@ -101,7 +110,6 @@ def pack(
         pooled = signs(meaning[1])
     named = meaning[0] if meaning else model.name if model else None
     flat = np.array([word for own in hashed for word in own], np.uint32)
-    called = _called(lines, texts, speakers)
     return Block(
         session_id, lines[0].seq, model.name if model else None, named, speakers, called, facts, flat, pooled, tokens
     )
@@ -134,9 +142,12 @@ def word_number(term: str) -> int:
     return crc32(term.encode("utf-8", "replace"))
 
 
-def _flags(line: Line, text: str) -> int:
+def _flags(line: Line, text: str, known: Collection[str]) -> int:
     flags = ASKS if "?" in text else 0
     flags |= ENDS_ASKING if text.rstrip().endswith("?") else 0
     flags |= TELLS_TIME if _TIME.search(text) else 0
     flags |= TELLS_NUMBER if _NUMBER.search(text) else 0
+    flags |= OF_ONESELF if _ONESELF.search(text) else 0
+    flags |= OF_THE_OTHER if _THE_OTHER.search(text) else 0
+    flags |= NAMES if any(found[0].casefold() not in known for found in _NAME.finditer(text)) else 0
     return flags | (BY_ASSISTANT if line.role == "assistant" else 0)

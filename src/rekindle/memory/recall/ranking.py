@@ -19,6 +19,9 @@ from rekindle.memory.recall.lines import (
     ASKS,
     BY_ASSISTANT,
     ENDS_ASKING,
+    NAMES,
+    OF_ONESELF,
+    OF_THE_OTHER,
     TELLS_NUMBER,
     TELLS_TIME,
     signs,
@@ -61,6 +64,9 @@ class Weights:
     answers_well: float = 0.2
     tells_time: float = 1.0
     tells_number: float = 0.4
+    of_oneself: float = 0.4
+    """Who says "I" tells, who says "you" asks or repeats. By words alone neither this nor `names` finds more."""
+    names: float = 0.4
     speaker: float = 0.8
     again: float = -0.15
     """For each better line of the same session: what is asked for may have been said in several."""
@@ -138,6 +144,8 @@ def weigh(
         best = np.full(len(past.sessions), -np.inf, np.float32)
         np.maximum.at(best, past.session[lines], near)
         signs["tokens"] = near
+        signs["of_oneself"] = _has(flags, OF_ONESELF) - _has(flags, OF_THE_OTHER)
+        signs["names"] = _has(flags, NAMES)
         signs["answers_well"] = answers * everywhere[lines - 1]
         signs["best_of_session"] = best[past.session[lines]]
     return signs
