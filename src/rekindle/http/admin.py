@@ -9,13 +9,11 @@ from pydantic import BaseModel
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
-from rekindle.http.shapes import CountedPage, Limit, MessageOut, Page
+from rekindle.http.shapes import After, CountedPage, Limit, MessageOut, Page
 from rekindle.identity.service import AuditEntry, User
 from rekindle.sessions.oversight import COUNTED, UserNotFound
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
-
-After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
 
 
 class UserOut(BaseModel):
@@ -83,8 +81,8 @@ async def list_users(
 ) -> CountedPage[UserOut]:
     """Users, newest first; with `email`, the one who has that address."""
     users, total = await house.oversight.users(admin, email=email, before=cursor, limit=limit)
-    page = Page[UserOut].cut(users, limit, UserOut.of, lambda user: str(user.id))
-    return CountedPage[UserOut](items=page.items, next=page.next, total=min(total, COUNTED), more=total > COUNTED)
+    counted = {"total": min(total, COUNTED), "more": total > COUNTED}
+    return CountedPage[UserOut].cut(users, limit, UserOut.of, lambda user: str(user.id), **counted)
 
 
 @router.get("/users/{user_id}")
@@ -117,5 +115,5 @@ async def list_audit(
 ) -> CountedPage[AuditOut]:
     """What administrators looked at, newest first; with `user_id`, of that person's data."""
     entries, total = await house.oversight.audit(admin, user_id=user_id, before=cursor, limit=limit)
-    page = Page[AuditOut].cut(entries, limit, AuditOut.of, lambda entry: str(entry.id))
-    return CountedPage[AuditOut](items=page.items, next=page.next, total=min(total, COUNTED), more=total > COUNTED)
+    counted = {"total": min(total, COUNTED), "more": total > COUNTED}
+    return CountedPage[AuditOut].cut(entries, limit, AuditOut.of, lambda entry: str(entry.id), **counted)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from rekindle.errors import InvalidRequest
 from rekindle.http.caller import AdminDep, CallerDep, HouseDep
+from rekindle.http.shapes import aware
 from rekindle.memory.growth.service import Breakthrough, Count, Grown, Milestone, Theme, Topic
 
 router = APIRouter(prefix="/api/v1")
@@ -223,12 +224,9 @@ async def topics_of_all(
 
 
 def _span(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    end = min(max(_aware(until or datetime.now(UTC)), EARLIEST), LATEST)
-    start = min(max(_aware(since), EARLIEST), LATEST) if since else max(end - timedelta(days=DAYS), EARLIEST)
+    since, until = aware(since), aware(until)
+    end = min(max(until or datetime.now(UTC), EARLIEST), LATEST)
+    start = min(max(since, EARLIEST), LATEST) if since else max(end - timedelta(days=DAYS), EARLIEST)
     if start > end:
         raise InvalidRequest("`since` is later than `until`.")
     return start, end
-
-
-def _aware(when: datetime) -> datetime:
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when

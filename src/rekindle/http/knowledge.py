@@ -1,7 +1,5 @@
 """`/api/v1/knowledge` and its part of `/api/v1/admin`: documents, their links, courses and prices."""
 
-import base64
-import binascii
 import math
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -10,17 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from rekindle.errors import InvalidRequest
 from rekindle.http.caller import AdminDep, CallerDep, HouseDep, known_id
-from rekindle.http.shapes import CountedPage, Limit, Page
-from rekindle.ids import parse_uuid
+from rekindle.http.shapes import After, CountedPage, Cursor, Limit, Page, read_cursor, written
 from rekindle.knowledge.prices.service import Course, Price
 from rekindle.knowledge.search.service import LONGEST_QUERY, Hit, Place
 from rekindle.knowledge.service import Chunk, Document, DocumentNotFound, Filters, KeptLink, Source, SourceNotFound
 
 router = APIRouter(prefix="/api/v1", tags=["knowledge"])
 
-After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
 Word = Annotated[str | None, Query(max_length=200, description="Only those that hold this, in capitals or not.")]
 Whose = Annotated[str | None, Query(max_length=200, description="Only what is this assistant's own.")]
 
@@ -208,14 +203,14 @@ async def search_knowledge(
     assistant: Annotated[
         str | None, Query(max_length=200, description="What this assistant may look up; all documents unless given.")
     ] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[Limit, Query()] = 10,
 ) -> KnowledgeFound:
     """The passages of documents that bear on a question, best first; the best hundred are ranked."""
-    after = _read_place(cursor) if cursor else None
+    after = read_cursor(cursor, _read_place)
     found = await house.knowledge.search(q, _clean(assistant), user_id=caller.user_id, after=after, limit=limit + 1)
-    page = Page[KnowledgeHit].cut(found.hits, limit, KnowledgeHit.of, lambda hit: _place(hit.place))
-    return KnowledgeFound(items=page.items, next=page.next, total=found.total, by_meaning=found.by_meaning)
+    beside = {"total": found.total, "by_meaning": found.by_meaning}
+    return KnowledgeFound.cut(found.hits, limit, KnowledgeHit.of, lambda hit: _place(hit.place), **beside)
 
 
 @router.get("/admin/knowledge/sources")
@@ -224,8 +219,9 @@ async def list_sources(
 ) -> CountedPage[SourceOut]:
     """Where documents come from, newest first."""
     found, total = await house.knowledge.sources(after=cursor, limit=limit)
-    page = Page[SourceOut].cut(found, limit, SourceOut.of, lambda source: str(source.id))
-    return CountedPage(items=page.items, next=page.next, total=total, more=False)
+    return CountedPage[SourceOut].cut(
+        found, limit, SourceOut.of, lambda source: str(source.id), total=total, more=False
+    )
 
 
 @router.post("/admin/knowledge/sources/{source_id}/reingest", status_code=202)
@@ -248,8 +244,9 @@ async def list_documents(
     """Documents, newest first; `q` is looked for in titles, addresses and paths."""
     filters = Filters(_clean(assistant), source_id, kind, _clean(q))
     found, total = await house.knowledge.documents(filters, after=cursor, limit=limit)
-    page = Page[DocumentOut].cut(found, limit, DocumentOut.of, lambda document: str(document.id))
-    return CountedPage(items=page.items, next=page.next, total=total, more=False)
+    return CountedPage[DocumentOut].cut(
+        found, limit, DocumentOut.of, lambda document: str(document.id), total=total, more=False
+    )
 
 
 @router.get("/admin/knowledge/documents/{document_id}")
@@ -269,8 +266,9 @@ async def list_chunks(
     """The passages of a document, in order."""
     document = await house.knowledge.document(known_id(document_id, DocumentNotFound))
     found = await house.knowledge.chunks(document.id, after=cursor, limit=limit)
-    page = Page[ChunkOut].cut(found, limit, ChunkOut.of, lambda chunk: str(chunk.seq))
-    return CountedPage(items=page.items, next=page.next, total=document.chunks, more=False)
+    return CountedPage[ChunkOut].cut(
+        found, limit, ChunkOut.of, lambda chunk: str(chunk.seq), total=document.chunks, more=False
+    )
 
 
 @router.post("/admin/knowledge/documents/{document_id}/reingest", status_code=202)
@@ -291,8 +289,7 @@ async def list_links(
 ) -> CountedPage[LinkOut]:
     """Links of all documents or of one, newest first; `q` is looked for in addresses and texts."""
     found, total = await house.knowledge.links(document=document_id, query=_clean(q), after=cursor, limit=limit)
-    page = Page[LinkOut].cut(found, limit, LinkOut.of, lambda link: str(link.id))
-    return CountedPage(items=page.items, next=page.next, total=total, more=False)
+    return CountedPage[LinkOut].cut(found, limit, LinkOut.of, lambda link: str(link.id), total=total, more=False)
 
 
 @router.get("/admin/courses")
@@ -305,10 +302,9 @@ async def list_courses(
     limit: Annotated[Limit, Query()] = 20,
 ) -> CountedPage[CourseOut]:
     """Courses by name, with all their prices; `q` is looked for in names and codes."""
-    after = _read_name(cursor) if cursor else None
+    after = read_cursor(cursor, _read_name)
     found, total = await house.prices.courses(assistant=_clean(assistant), query=_clean(q), after=after, limit=limit)
-    page = Page[CourseOut].cut(found, limit, CourseOut.of, lambda row: _name(row[0]))
-    return CountedPage(items=page.items, next=page.next, total=total, more=False)
+    return CountedPage[CourseOut].cut(found, limit, CourseOut.of, lambda row: _name(row[0]), total=total, more=False)
 
 
 async def _queue(house: HouseDep, source_id: UUID) -> Queued:
@@ -320,39 +316,24 @@ def _clean(text: str | None) -> str | None:
     return text.replace("\0", "") or None if text is not None else None
 
 
-def _written(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _unwritten(cursor: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest("`cursor` is not one that a list gave.") from error
-
-
 def _place(place: Place) -> str:
-    return _written(f"{place.score!r} {place.chunk_id}")
+    return written(f"{place.score!r} {place.chunk_id}")
 
 
-def _read_place(cursor: str) -> Place:
-    score, _, chunk = _unwritten(cursor).partition(" ")
-    try:
-        place = Place(float(score), UUID(chunk))
-    except ValueError as error:
-        raise InvalidRequest("`cursor` is not one that a list gave.") from error
+def _read_place(text: str) -> Place:
+    score, _, chunk = text.partition(" ")
+    place = Place(float(score), UUID(chunk))
     if not math.isfinite(place.score):
-        raise InvalidRequest("`cursor` is not one that a list gave.")
+        raise ValueError("no score")
     return place
 
 
 def _name(course: Course) -> str:
-    return _written(f"{course.name} {course.id}")
+    return written(f"{course.name} {course.id}")
 
 
-def _read_name(cursor: str) -> tuple[str, UUID]:
-    name, _, course = _unwritten(cursor).rpartition(" ")
-    known = parse_uuid(course)
-    if known is None or not name or "\0" in name:
-        raise InvalidRequest("`cursor` is not one that a list gave.")
-    return name, known
+def _read_name(text: str) -> tuple[str, UUID]:
+    name, _, course = text.rpartition(" ")
+    if not name or "\0" in name:
+        raise ValueError("no name")
+    return name, UUID(course)

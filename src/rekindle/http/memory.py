@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from rekindle.http.caller import CallerDep, HouseDep
-from rekindle.http.shapes import Limit, Page
+from rekindle.http.sessions import CORRECTABLE, LISTS, Correctable
+from rekindle.http.shapes import After, Limit, Page
 from rekindle.ids import parse_uuid
 from rekindle.memory.profile.service import Kept, Thing, ThingNotFound
 
@@ -16,10 +17,6 @@ router = APIRouter(prefix="/api/v1/me", tags=["memory"])
 
 Kind = Literal["preference", "fact", "question", "interest"]
 State = Literal["current", "superseded", "answered", "forgotten", "corrected"]
-After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
-
-
-CORRECTABLE: tuple[Literal["text", "topics", "open_questions"], ...] = ("text", "topics", "open_questions")
 
 
 class ThingSource(BaseModel):
@@ -110,7 +107,7 @@ class SummaryOut(BaseModel):
     preferences: list[str] = Field(default_factory=list)
     open_questions: list[str] = Field(default_factory=list)
     milestones: list[str] = Field(default_factory=list)
-    corrected: list[Literal["text", "topics", "open_questions"]] = Field(default_factory=list)
+    corrected: list[Correctable] = Field(default_factory=list)
     through_seq: int
     created_at: datetime
     updated_at: datetime
@@ -118,9 +115,7 @@ class SummaryOut(BaseModel):
     @classmethod
     def of(cls, kept: Kept) -> "SummaryOut":
         """The shape of a summary."""
-        lists = {
-            name: kept.metadata.get(name) or [] for name in ("topics", "preferences", "open_questions", "milestones")
-        }
+        lists = {name: kept.metadata.get(name) or [] for name in LISTS}
         return cls(
             session=SummarySession(
                 id=kept.session_id,

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from rekindle.errors import SessionNotFound
-from rekindle.http.admin import After
 from rekindle.http.caller import AdminDep, HouseDep, known_id
-from rekindle.http.shapes import CountedPage, Limit, Page, SessionOut
+from rekindle.http.shapes import After, CountedPage, Limit, SessionOut
 from rekindle.sessions.review.service import Review, Reviewed, Sought
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
@@ -142,10 +141,14 @@ async def list_all_sessions(
 ) -> CountedPage[ReviewedSession]:
     """Sessions of all users, newest first, by what they are like."""
     found = await house.reviews.seek(admin, wanted.sought(), before=wanted.cursor, limit=wanted.limit)
-    page = Page[ReviewedSession].cut(
-        found.sessions, wanted.limit, ReviewedSession.of_reviewed, lambda one: str(one.session.id)
+    return CountedPage[ReviewedSession].cut(
+        found.sessions,
+        wanted.limit,
+        ReviewedSession.of_reviewed,
+        lambda one: str(one.session.id),
+        total=found.total,
+        more=found.more,
     )
-    return CountedPage[ReviewedSession](items=page.items, next=page.next, total=found.total, more=found.more)
 
 
 @router.get("/sessions/{session_id}")

@@ -1,7 +1,5 @@
 """`/api/v1/search`: what the caller said and was told, found again."""
 
-import base64
-import binascii
 import math
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,9 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from rekindle.errors import InvalidRequest
 from rekindle.http.caller import CallerDep, HouseDep
-from rekindle.http.shapes import Limit, MetadataFilter, Page, aware
+from rekindle.http.shapes import Cursor, Limit, MetadataFilter, Page, aware, read_cursor, written
 from rekindle.ids import parse_uuid
 from rekindle.memory.recall.service import LONGEST_QUERY, Filters, Hit, Place, Shown
 
@@ -89,7 +86,7 @@ async def search(
     assistant: Annotated[str | None, Query(max_length=200, description="Only talks with this assistant.")] = None,
     since: Annotated[datetime | None, Query(description="Only what was said then or later; UTC unless told.")] = None,
     until: Annotated[datetime | None, Query(description="Only what was said earlier than this.")] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[Limit, Query()] = 10,
 ) -> SearchPage:
     """The caller's messages that bear on a question, best first: by words, and by meaning where there is an embedder.
@@ -105,23 +102,17 @@ async def search(
         assistant=assistant.replace("\0", "") if assistant is not None else None,
         metadata=metadata,
     )
-    after = _read_cursor(cursor) if cursor else None
-    hits = await house.recall.search(caller, q, filters, after=after, limit=limit + 1)
-    page = Page[HitOut].cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place))
-    return SearchPage(items=page.items, next=page.next, by_meaning=hits.by_meaning)
+    hits = await house.recall.search(caller, q, filters, after=read_cursor(cursor, _place), limit=limit + 1)
+    return SearchPage.cut(hits, limit, HitOut.of, lambda hit: _cursor(hit.place), by_meaning=hits.by_meaning)
 
 
 def _cursor(place: Place) -> str:
-    text = f"{place.score!r} {place.session_id} {place.seq}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return written(f"{place.score!r} {place.session_id} {place.seq}")
 
 
-def _read_cursor(cursor: str) -> Place:
-    try:
-        score, session, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        place = Place(float(score), UUID(session), int(seq))
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest("`cursor` is not one that a list gave.") from error
+def _place(text: str) -> Place:
+    score, session, seq = text.split(" ")
+    place = Place(float(score), UUID(session), int(seq))
     if not math.isfinite(place.score):
-        raise InvalidRequest("`cursor` is not one that a list gave.")
+        raise ValueError("no score")
     return place

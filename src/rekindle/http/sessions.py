@@ -1,7 +1,7 @@
 """`/api/v1/sessions`: create, get, list, rename, end, reopen, delete, restore; messages, summary, interactions."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -11,6 +11,7 @@ from rekindle.errors import SessionNotFound
 from rekindle.http.caller import CallerDep, HouseDep, known_id
 from rekindle.http.shapes import (
     AssistantName,
+    Cursor,
     Limit,
     MessageOut,
     Metadata,
@@ -24,7 +25,7 @@ from rekindle.http.shapes import (
 )
 from rekindle.memory.service import SessionSummary
 from rekindle.sessions.listing.service import Listed, Wanted
-from rekindle.sessions.service import Interaction
+from rekindle.sessions.service import Interaction, Status
 
 router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
 
@@ -54,6 +55,12 @@ class ListedSession(SessionOut):
         return cls(**SessionOut.of(listed.session).model_dump(), summary_line=listed.summary_line)
 
 
+Correctable = Literal["text", "topics", "open_questions"]
+CORRECTABLE: tuple[Correctable, ...] = get_args(Correctable)
+"""What of a summary its user may put in their own words."""
+LISTS = ("topics", "preferences", "open_questions", "milestones")
+
+
 class Summary(BaseModel):
     """What a session was about. `corrected` names what of it its user put in their own words, which stays."""
 
@@ -62,25 +69,21 @@ class Summary(BaseModel):
     preferences: list[str] = Field(default_factory=list)
     open_questions: list[str] = Field(default_factory=list)
     milestones: list[str] = Field(default_factory=list)
-    corrected: list[Literal["text", "topics", "open_questions"]] = Field(default_factory=list)
+    corrected: list[Correctable] = Field(default_factory=list)
     corrected_at: datetime | None = None
     updated_at: datetime | None = None
 
     @classmethod
     def of(cls, summary: SessionSummary) -> "Summary":
         """The shape of a summary."""
-        lists = {name: summary.metadata.get(name) or [] for name in _LISTS}
+        lists = {name: summary.metadata.get(name) or [] for name in LISTS}
         return cls(
             text=summary.summary,
             **lists,
-            corrected=[name for name in _CORRECTABLE if name in summary.corrected],
+            corrected=[name for name in CORRECTABLE if name in summary.corrected],
             corrected_at=summary.corrected.get("at"),
             updated_at=summary.updated_at,
         )
-
-
-_LISTS = ("topics", "preferences", "open_questions", "milestones")
-_CORRECTABLE: tuple[Literal["text", "topics", "open_questions"], ...] = ("text", "topics", "open_questions")
 
 
 class SummaryState(BaseModel):
@@ -116,7 +119,7 @@ class InteractionOut(BaseModel):
     seq: int
     question: str
     answer: str
-    status: Literal["running", "complete", "failed", "cancelled", "interrupted"]
+    status: Status
     created_at: datetime
     context_used: list[dict[str, Any]]
     metadata: dict[str, Any]
@@ -158,7 +161,7 @@ async def list_sessions(
     house: HouseDep,
     caller: CallerDep,
     metadata: MetadataFilter,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[Limit, Query()] = 20,
     status: Literal["active", "ended"] | None = None,
     assistant: Annotated[str | None, Query(max_length=200, description="Only talks with this assistant.")] = None,
@@ -175,9 +178,7 @@ async def list_sessions(
         until=aware(until),
         metadata=metadata,
     )
-    found = await house.sessions.listing.of(
-        caller, wanted, before=read_session_cursor(cursor) if cursor else None, limit=limit + 1
-    )
+    found = await house.sessions.listing.of(caller, wanted, before=read_session_cursor(cursor), limit=limit + 1)
     return Page[ListedSession].cut(found, limit, ListedSession.listed, lambda listed: session_cursor(listed.session))
 
 

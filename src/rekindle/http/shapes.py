@@ -1,11 +1,10 @@
 """The shapes that several endpoints answer with."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
@@ -13,8 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import from_json
 
 from rekindle.errors import InvalidRequest
-from rekindle.ids import parse_uuid
-from rekindle.sessions.service import Message, Session
+from rekindle.sessions.service import Message, Role, Session, Status
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,6 +30,8 @@ Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 AssistantName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
+After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=200)]
 
 
 def _metadata_filter(
@@ -65,10 +65,17 @@ class Page(BaseModel, Generic[T]):
     next: str | None = None
 
     @classmethod
-    def cut(cls, found: Sequence[R], limit: int, shape: Callable[[R], T], cursor: Callable[[R], str]) -> "Page[T]":
-        """The first `limit` of what was `found`: one more than that tells that there is a next page."""
+    def cut(
+        cls, found: Sequence[R], limit: int, shape: Callable[[R], T], cursor: Callable[[R], str], **beside: Any
+    ) -> Self:
+        """The first `limit` of what was `found`: one more than that tells that there is a next page.
+
+        `beside`: what else this kind of page tells.
+        """
         shown = found[:limit]
-        return cls(items=[shape(row) for row in shown], next=cursor(shown[-1]) if len(found) > limit else None)
+        return cls(
+            items=[shape(row) for row in shown], next=cursor(shown[-1]) if len(found) > limit else None, **beside
+        )
 
 
 class CountedPage(Page[T], Generic[T]):
@@ -129,9 +136,9 @@ class MessageOut(BaseModel):
     id: UUID
     session_id: UUID
     seq: int
-    role: Literal["user", "assistant"]
+    role: Role
     content: str
-    status: Literal["running", "complete", "failed", "cancelled", "interrupted"]
+    status: Status
     created_at: datetime
     completed_at: datetime | None
     processing_time_ms: int | None = None
@@ -178,18 +185,37 @@ def aware(when: datetime | None) -> datetime | None:
     return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
+def written(text: str) -> str:
+    """A place in a list as a cursor, in which nobody should look for a meaning."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, read: Callable[[str], T]) -> T | None:
+    """What `read` makes of the text that was `written`; None for no cursor.
+
+    Raises `InvalidRequest` where that raises `ValueError`.
+    """
+    if not cursor:
+        return None
+    try:
+        return read(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
+    except ValueError as error:
+        raise InvalidRequest("`cursor` is not one that a list gave.") from error
+
+
 def session_cursor(session: Session) -> str:
     """The cursor that continues a list of sessions after this one."""
-    return base64.urlsafe_b64encode(f"{session.last_seen_at.isoformat()} {session.id}".encode()).decode().rstrip("=")
+    return written(f"{session.last_seen_at.isoformat()} {session.id}")
 
 
-def read_session_cursor(cursor: str) -> tuple[datetime, UUID]:
+def read_session_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     """Where a list of sessions goes on; raises `InvalidRequest`."""
-    try:
-        seen, _, session = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
-        when, session_id = datetime.fromisoformat(seen), parse_uuid(session)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest("`cursor` is not one that a list gave.") from error
-    if session_id is None or when.tzinfo is None:
-        raise InvalidRequest("`cursor` is not one that a list gave.")
-    return when, session_id
+    return read_cursor(cursor, _place_of_session)
+
+
+def _place_of_session(text: str) -> tuple[datetime, UUID]:
+    seen, _, session = text.partition(" ")
+    when = datetime.fromisoformat(seen)
+    if when.tzinfo is None:
+        raise ValueError("no time zone")
+    return when, UUID(session)

@@ -1,6 +1,6 @@
 """Turns: begin one, follow it from anywhere, cancel it, retry it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
@@ -14,7 +14,7 @@ from rekindle.http.caller import CallerDep, HouseDep, known_id
 from rekindle.http.shapes import MessageOut, Metadata
 from rekindle.http.sse import EVENTS, UiMessageStream, stream
 from rekindle.identity.service import Caller
-from rekindle.sessions.service import Message
+from rekindle.sessions.service import Message, Status
 
 router = APIRouter(prefix="/api/v1", tags=["turns"])
 
@@ -96,7 +96,7 @@ class TurnOut(BaseModel):
     id: UUID
     session_id: UUID
     attempt: int
-    status: Literal["running", "complete", "failed", "cancelled", "interrupted"]
+    status: Status
     persisted: bool
     reply: MessageOut
 

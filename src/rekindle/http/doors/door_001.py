@@ -12,6 +12,7 @@ from rekindle.errors import ModelError, SessionNotFound
 from rekindle.house import House
 from rekindle.http.caller import CallerDep, HouseDep, known_id
 from rekindle.http.shapes import (
+    Cursor,
     Limit,
     Metadata,
     MetadataFilter,
@@ -81,13 +82,13 @@ async def list_sessions(
     metadata: MetadataFilter,
     is_active: bool | None = None,
     include_messages: bool = False,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[ConversationSession]:
     """The caller's sessions, last used first; with their newest messages only if `include_messages` says so."""
     sessions = await house.sessions.recent(
         caller,
-        before=read_session_cursor(cursor) if cursor else None,
+        before=read_session_cursor(cursor),
         limit=limit + 1,
         ended=None if is_active is None else not is_active,
         metadata=metadata,

@@ -11,7 +11,7 @@ from rekindle.doors.replies import completed
 from rekindle.errors import SessionEnded, SessionNotFound
 from rekindle.house import House
 from rekindle.http.caller import CallerDep, HouseDep, known_id
-from rekindle.http.shapes import Limit, Metadata, Page, read_session_cursor, session_cursor
+from rekindle.http.shapes import Cursor, Limit, Metadata, Page, read_session_cursor, session_cursor
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Interaction, Message, Session, Status
 
@@ -129,13 +129,11 @@ async def recent_interactions(
 async def session_history(
     house: HouseDep,
     caller: CallerDep,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[UserSession]:
     """The caller's sessions, last used first."""
-    sessions = await house.sessions.recent(
-        caller, before=read_session_cursor(cursor) if cursor else None, limit=limit + 1
-    )
+    sessions = await house.sessions.recent(caller, before=read_session_cursor(cursor), limit=limit + 1)
     return Page[UserSession].cut(sessions, limit, UserSession.of, session_cursor)
 
 
