@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from rekindle.conversation.service import Conversation
-from rekindle.errors import Forbidden, SessionBusy, SessionNotFound
+from rekindle.errors import SessionBusy, SessionNotFound
 from rekindle.identity.service import Caller, Codes, Identity
 from rekindle.sessions.service import Sessions
 
@@ -51,14 +51,16 @@ class Visits:
 
         Raises `Forbidden` for `everywhere` with a token of one session: its holder may only have typed an address.
         """
-        if everywhere and caller.session_id is not None:
-            raise Forbidden("This token is good for one session only.")
+        if everywhere:
+            caller.check_whole()
         try:
             current = await self._sessions.current(caller)
             await self._conversation.settle(caller, current.id)
-            await self._sessions.end(caller, current.id)  # its summary follows: nobody should wait for it at the door
+            # Their summaries follow: nobody should wait for them at the door.
             if caller.session_id is None:
-                await self._sessions.end_lasting(caller)  # those begun before it and never ended
+                await self._sessions.end_lasting(caller)  # those, too, that were begun before it and never ended
+            else:
+                await self._sessions.end(caller, current.id)
         except SessionNotFound:
             pass  # most people have none
         if everywhere:

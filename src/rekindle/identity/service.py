@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from rekindle.database import Database, DatabaseDown
-from rekindle.errors import InvalidRequest, Unauthenticated, UserGone
+from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound, Unauthenticated, UserGone
 from rekindle.identity import store
 from rekindle.identity.address import clean_email
 from rekindle.identity.codes import Codes, WrongCode
@@ -56,6 +56,16 @@ class Caller:
     def may_enter(self, session_id: UUID) -> bool:
         """Whether a token that is good for one session is good for this one. Whose it is, the database checks."""
         return self.session_id is None or self.session_id == session_id
+
+    def check_session(self, session_id: UUID) -> None:
+        """Raise `SessionNotFound` where `may_enter` says no: another's session is as good as none."""
+        if not self.may_enter(session_id):
+            raise SessionNotFound
+
+    def check_whole(self) -> None:
+        """Raise `Forbidden` for a token that is good for one session only."""
+        if self.session_id is not None:
+            raise Forbidden("This token is good for one session only.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The seeds' endpoints, one file a seed."""
+"""The doors' endpoints, one file a door."""

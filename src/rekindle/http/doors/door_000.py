@@ -140,13 +140,13 @@ async def delete_session(house: HouseDep, session_id: str) -> Ended:
     return Ended(summary=await house.conversation.end(*await _enter(house, session_id)))
 
 
-@router.post("/chat/message", response_model_exclude_unset=True)
+@router.post("/chat/message", response_model_exclude_none=True)
 async def send_message(house: HouseDep, chat: ChatMessage) -> ChatReply:
     """Say something and have the answer. A returning visitor's first message brings their past along."""
     caller, known = await _enter(house, chat.session_id)
     turn = await house.conversation.say(caller, known, chat.message, on_busy="wait")
     reply = completed(await house.conversation.outcome(caller, turn.id))
-    answer = ChatReply(
+    return ChatReply(
         session_id=chat.session_id,
         response=reply.content,
         message_id=reply.id,
@@ -154,10 +154,8 @@ async def send_message(house: HouseDep, chat: ChatMessage) -> ChatReply:
         context_used=reply.context_used or [],
         tools_used=reply.tools_used or [],
         sources=(reply.metadata or {}).get("sources", []),
+        persisted=None if reply.persisted else False,
     )
-    if not reply.persisted:
-        answer.persisted = False
-    return answer
 
 
 async def _enter(house: HouseDep, session_id: str) -> tuple[Caller, UUID]:

@@ -102,15 +102,12 @@ class ThreadEvents:
         yield frame({"type": "error", "content": error.detail, "code": error.code})
 
 
-@router.post("", response_model_exclude_unset=True)
+@router.post("", response_model_exclude_none=True)
 async def chat(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatReply:
     """Say something in one's thread and have the answer."""
     turn = await _say(house, caller, chat.message)
     reply = completed(await house.conversation.outcome(caller, turn.id))
-    answer = ChatReply(response=reply.content, thread_id=_thread(caller))
-    if not reply.persisted:
-        answer.persisted = False
-    return answer
+    return ChatReply(response=reply.content, thread_id=_thread(caller), persisted=None if reply.persisted else False)
 
 
 @router.post("/stream", response_class=Response, responses={200: EVENTS})

@@ -18,8 +18,7 @@ class Interactions:
 
     async def of(self, caller: Caller, session_id: UUID, *, after: int = 0, limit: int = 50) -> list[Interaction]:
         """Those of a session in order whose answer's seq is above `after`; raises `SessionNotFound`."""
-        if not caller.may_enter(session_id):
-            raise SessionNotFound
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             found = await doors.list_interactions(connection, session_id, after=after, limit=limit)
             if not found and await store.find_session(connection, session_id) is None:

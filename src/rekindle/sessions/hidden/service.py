@@ -23,7 +23,7 @@ class Hidden:
 
         Raises `SessionNotFound`.
         """
-        _check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             outcome = await store.update_hidden(connection, session_id)
         if isinstance(outcome, UUID):
@@ -35,7 +35,7 @@ class Hidden:
 
     async def restore(self, caller: Caller, session_id: UUID, *, minutes: float) -> None:
         """Bring a session back that was hidden no longer than `minutes` ago; raises `SessionNotFound`."""
-        _check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             if not await store.update_shown(connection, caller.user_id, session_id, minutes):
                 raise SessionNotFound
@@ -49,8 +49,3 @@ class Hidden:
             count += gone
             if gone < AT_ONCE:
                 return count
-
-
-def _check(caller: Caller, session_id: UUID) -> None:
-    if not caller.may_enter(session_id):
-        raise SessionNotFound

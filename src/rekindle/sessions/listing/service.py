@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rekindle.database import Database, DatabaseDown
-from rekindle.errors import Forbidden, TooManyRequests
+from rekindle.errors import TooManyRequests
 from rekindle.identity.service import Caller
 from rekindle.sessions.listing import store
 from rekindle.sessions.listing.store import Listed, Wanted
@@ -66,8 +66,7 @@ class Listing:
 
         Raises `Forbidden` for a token that is good for one session, `TooManyRequests` when too many wait.
         """
-        if caller.session_id is not None:
-            raise Forbidden("This token is good for one session only.")
+        caller.check_whole()
         async with self._database.transaction(caller.user_id) as connection:
             version = (await store.list_versions(connection, [caller.user_id]))[caller.user_id]
         if version != after or seconds <= 0:

@@ -1,11 +1,9 @@
 """Reviewing: administrators look through sessions, and note what they make of them. Each look is written down."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from rekindle.database import Connection, Database
+from rekindle.database import Database
 from rekindle.errors import SessionNotFound
 from rekindle.identity.service import Caller, Identity
 from rekindle.sessions.review import store
@@ -15,6 +13,7 @@ __all__ = ["Found", "Review", "Reviewed", "Reviews", "Sought"]
 
 MOST_TAGS_SHOWN = 100
 SECONDS = 8.0
+"""Longest time that one statement may look for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Reviews:
 
     async def seek(self, admin: Caller, sought: Sought, *, before: UUID | None, limit: int) -> Found:
         """Sessions of all users that are so, newest first; raises `TooMuch` for what takes too long to find."""
-        async with self._reading() as connection:
+        async with self._database.system(seconds=SECONDS) as connection:
             found = await store.list_reviewed(connection, sought, before=before, limit=limit + 1)
             total = await store.count_sought(connection, sought)
         people = dict.fromkeys(one.session.user_id for one in found[:limit])
@@ -69,10 +68,5 @@ class Reviews:
 
     async def tags(self) -> list[tuple[str, int]]:
         """The tags that are used most, each with the number of its sessions."""
-        async with self._reading() as connection:
-            return await store.list_tags(connection, MOST_TAGS_SHOWN)
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Connection]:
         async with self._database.system(seconds=SECONDS) as connection:
-            yield connection
+            return await store.list_tags(connection, MOST_TAGS_SHOWN)

@@ -16,6 +16,7 @@ __all__ = ["SAMPLED", "Analytics", "Dashboard", "Day", "Leader", "Times", "Total
 MOST_DAYS = 366
 LEADERS = 10
 SECONDS = 8.0
+"""Longest time that one statement may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Analytics:
         Raises `InvalidRequest` for more than 366 days or none, `TooMuch` where that takes too long.
         """
         last = last or datetime.now(UTC).date()
-        first = first or max(date.min, last - timedelta(days=min(29, (last - date.min).days)))
+        first = first or last - timedelta(days=min(29, (last - date.min).days))
         if not 0 <= (last - first).days < MOST_DAYS or last == date.max:
             raise InvalidRequest(f"`from` should not be after `to`, and at most {MOST_DAYS} days before it.")
         times = _ids_and_times(first, last)
