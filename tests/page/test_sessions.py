@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
 from rekindle.testing import Asked, Reply
 from tests.conftest import SUMMARY, Asking
@@ -49,10 +49,42 @@ def test_a_session_is_renamed_ended_and_deleted_with_undo_from_the_list(ada: Per
     assert ada.http.get(f"/api/v1/sessions/{session}").json()["title"] == "Second name"
 
 
-def test_the_list_follows_what_happens_elsewhere(ada: Person) -> None:
-    page = ada.go("/")
+def test_the_list_follows_what_happens_elsewhere_and_one_tab_waits_for_word_of_it(ada: Person) -> None:
+    waiting: list[Request] = []
+    at_once: list[int] = []
+
+    def asked(request: Request) -> None:
+        if "/me/changes" in request.url:
+            waiting.append(request)
+            at_once.append(len(waiting))
+
+    def answered(request: Request) -> None:
+        if request in waiting:
+            waiting.remove(request)
+
+    ada.context.on("request", asked)
+    ada.context.on("requestfinished", answered)
+    ada.context.on("requestfailed", answered)
+    page, other = ada.go("/"), ada.go("/", ada.tab())
+    for tab in (page, other):
+        tab.get_by_role("button", name="Start the first session").wait_for()
+    ada.begin(title="Begun by a program")
+    for tab in (page, other):
+        expect(tab.get_by_role("link", name="Begun by a program")).to_be_visible()
+    assert max(at_once) == 1
+    page.close()
+    ada.begin(title="A second one")
+    expect(other.get_by_role("link", name="A second one")).to_be_visible()
+
+
+def test_without_word_of_changes_the_list_is_asked_for_now_and_then(ada: Person) -> None:
+    page = ada.page
+    page.clock.install()
+    page.route("**/me/changes*", lambda route: route.abort())
+    ada.go("/")
     page.get_by_role("button", name="Start the first session").wait_for()
     ada.begin(title="Begun by a program")
+    page.clock.fast_forward(6_000)
     expect(page.get_by_role("link", name="Begun by a program")).to_be_visible()
 
 

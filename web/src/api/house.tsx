@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, use, useSyncExternalStore } from "react";
+import type { Changes } from "./changes";
 import type { Api } from "./client";
 import type { Keys } from "./keyring";
 
@@ -11,6 +12,8 @@ export interface House {
   visit?: (address: string) => void;
   /** Where drafts and unsent messages are kept; in memory where the browser closes its storage. */
   drafts: Drafts;
+  /** Word of what happens elsewhere. */
+  changes: Changes;
 }
 
 export interface Drafts {

@@ -1,6 +1,7 @@
-import { type QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { type QueryClient, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { type Api, held, type ListedSession, type Me } from "./client";
-import { useApi, useKeys } from "./house";
+import { useApi, useHouse, useKeys } from "./house";
 import type { Keys } from "./keyring";
 import { Problem } from "./problem";
 
@@ -43,7 +44,10 @@ export function useSession(id: string) {
   });
 }
 
-const POLL_MS = 5_000;
+/** Where there is no word of changes: of what a visitor's tokens open. */
+const POLL_MS = 10_000;
+/** Should a word ever be missed. */
+const POLL_WHILE_TOLD_MS = 60_000;
 const PAGE = 30;
 
 interface SessionPage {
@@ -61,7 +65,7 @@ export function useSessions() {
     initialPageParam: null as string | null,
     queryFn: ({ pageParam }) => page(api, keys, pageParam),
     getNextPageParam: (last) => last.next,
-    refetchInterval: POLL_MS,
+    refetchInterval: keys.visits.length > 0 ? POLL_MS : POLL_WHILE_TOLD_MS,
     staleTime: 2_000,
   });
 }
@@ -93,6 +97,20 @@ async function visitedSessions(api: Api, keys: Keys): Promise<ListedSession[]> {
     }),
   );
   return found.filter((session) => session !== null).sort((a, b) => b.last_seen_at.localeCompare(a.last_seen_at));
+}
+
+/** Keep what is shown of sessions fresh: it is asked for anew when there is word of a change. */
+export function useFollowing(): void {
+  const { changes } = useHouse();
+  const queries = useQueryClient();
+  useEffect(
+    () =>
+      changes.subscribe(() => {
+        void queries.invalidateQueries({ queryKey: names.sessions });
+        void queries.invalidateQueries({ queryKey: ["session"] });
+      }),
+    [changes, queries],
+  );
 }
 
 /** What of the lists has changed with a session. */

@@ -1,6 +1,7 @@
 import { Outlet, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useKeys } from "@/api/house";
+import { useFollowing } from "@/api/queries";
 import { Sheet } from "@/components/ui/dialog";
 import { ShortcutSheet, useShortcuts } from "./Shortcuts";
 import { Sidebar } from "./Sidebar";
@@ -15,6 +16,7 @@ export function Shell() {
   const [sheet, setSheet] = useState(false);
   const address = useRouterState({ select: (state) => state.location.pathname });
   useShortcuts(() => setSheet(true));
+  useFollowing();
   // biome-ignore lint: the menu closes whenever the address changes
   useEffect(() => setMenu(false), [address]);
 

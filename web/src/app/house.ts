@@ -1,4 +1,5 @@
 import { QueryClient } from "@tanstack/react-query";
+import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
 import { browserDrafts, type House } from "@/api/house";
 import { browserStore, Keyring } from "@/api/keyring";
@@ -14,6 +15,7 @@ export const house: House = {
   api,
   link: (session, seq) => `/s/${session}${seq ? `#m${seq}` : ""}`,
   drafts: browserDrafts("rekindle.draft."),
+  changes: new Changes(api),
 };
 
 export const queries = new QueryClient({

@@ -1,6 +1,8 @@
 import type { Api, Message } from "@/api/client";
 import { held } from "@/api/client";
+import type { Changes } from "@/api/changes";
 import type { Drafts } from "@/api/house";
+import { pause } from "@/api/pause";
 import { Problem } from "@/api/problem";
 import { events, type Source } from "@/api/stream";
 import { announce, readOut } from "@/lib/live";
@@ -56,18 +58,21 @@ const EMPTY: ChatState = {
 const PAGE = 50;
 const NEWEST = 10;
 const POLL_MS = 3_000;
+const POLLS_WHILE_TOLD = 10;
 const PAINT_MS = 40;
 const MOST_WAIT_MS = 8_000;
 const CHANNEL = "rekindle";
 
 /**
  * One session's conversation as this tab knows it: what was said, the answer that is being written, the message on its
- * way. It follows a running answer from wherever it was begun, and looks now and then whether something happened elsewhere.
+ * way. It follows a running answer from wherever it was begun, and looks whether something happened elsewhere: when there is
+ * word of it, and now and then where there is none.
  */
 export class Chat {
   readonly session: string;
   readonly #api: Api;
   readonly #drafts: Drafts;
+  readonly #changes: Changes;
   readonly #onChange: (session: string) => void;
   readonly #listeners = new Set<() => void>();
   readonly #known = new Map<number, Message>();
@@ -76,12 +81,14 @@ export class Chat {
   #following: string | null = null;
   #painting: ReturnType<typeof setTimeout> | null = null;
   #poll: ReturnType<typeof setInterval> | null = null;
+  #unheard = () => undefined as unknown;
   #channel: BroadcastChannel | null = null;
 
-  constructor(api: Api, session: string, drafts: Drafts, onChange: (session: string) => void = () => undefined) {
+  constructor(api: Api, session: string, drafts: Drafts, changes: Changes, onChange: (session: string) => void = () => undefined) {
     this.#api = api;
     this.session = session;
     this.#drafts = drafts;
+    this.#changes = changes;
     this.#onChange = onChange;
   }
 
@@ -97,7 +104,9 @@ export class Chat {
     this.#closed = new AbortController();
     this.#resend();
     void this.load();
-    this.#poll = setInterval(() => this.#look(), POLL_MS);
+    let polls = 0;
+    this.#poll = setInterval(() => (!this.#changes.live || ++polls % POLLS_WHILE_TOLD === 0) && this.#look(), POLL_MS);
+    this.#unheard = this.#changes.subscribe(this.#look);
     document.addEventListener("visibilitychange", this.#look);
     addEventListener("online", this.#look);
     if ("BroadcastChannel" in globalThis) {
@@ -112,6 +121,7 @@ export class Chat {
     this.#closed.abort();
     this.#following = null;
     if (this.#poll) clearInterval(this.#poll);
+    this.#unheard();
     if (this.#painting) clearTimeout(this.#painting);
     this.#painting = null;
     document.removeEventListener("visibilitychange", this.#look);
@@ -383,14 +393,4 @@ function same(a: Message, b: Message): boolean {
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

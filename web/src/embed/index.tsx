@@ -2,6 +2,7 @@
 import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { currentSession } from "@/api/begin";
+import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
 import { browserDrafts, type House, HouseProvider, useApi } from "@/api/house";
 import { Keyring, memoryStore } from "@/api/keyring";
@@ -29,10 +30,12 @@ export function RekindleProvider({ url = "", token, link, children }: RekindlePr
   // Before anything below asks: effects come too late for that.
   if (keys.get().account !== token) keys.lend({ account: token, visits: [], visitor: null });
   const queries = useMemo(() => new QueryClient(), []);
-  const house = useMemo<House>(
-    () => ({ api: new Api(keys, url), link: link ?? (() => null), drafts: browserDrafts("rekindle.draft.") }),
-    [keys, url, link],
-  );
+  const standing = useMemo(() => {
+    const api = new Api(keys, url);
+    return { api, drafts: browserDrafts("rekindle.draft."), changes: new Changes(api) };
+  }, [keys, url]);
+  // A link that is another function with each render changes nothing else.
+  const house = useMemo<House>(() => ({ ...standing, link: link ?? (() => null) }), [standing, link]);
   return (
     <HouseProvider house={house}>
       <QueryClientProvider client={queries}>

@@ -1,6 +1,7 @@
 import { Plus, X } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { beginSession, currentSession } from "@/api/begin";
+import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
 import { browserDrafts, type House, HouseProvider } from "@/api/house";
 import { Problem } from "@/api/problem";
@@ -28,10 +29,10 @@ export function WidgetView() {
 
 function Widget({ site }: { site: Site }) {
   const assistant = useMemo(() => new URLSearchParams(location.search).get("assistant"), []);
-  const house = useMemo<House>(
-    () => ({ api: new Api(site.keys), link: () => null, drafts: browserDrafts("rekindle.widget.draft.") }),
-    [site],
-  );
+  const house = useMemo<House>(() => {
+    const api = new Api(site.keys);
+    return { api, link: () => null, drafts: browserDrafts("rekindle.widget.draft."), changes: new Changes(api) };
+  }, [site]);
   const { api } = house;
   const chat = useRef<ChatHandle>(null);
   const [asks, setAsks] = useState(false);

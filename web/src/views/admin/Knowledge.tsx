@@ -181,6 +181,9 @@ function Text({ document, onClose }: { document: Document; onClose: () => void }
   );
 }
 
+/** What a source is doing, where its last run is not over. */
+const COMING: Partial<Record<Schema<"SourceOut">["state"], string>> = { queued: "waits to be read", running: "is being read" };
+
 function Sources({ onOpen }: { onOpen: (id: string) => void }) {
   const api = useApi();
   const reingest = useReingest();
@@ -189,6 +192,8 @@ function Sources({ onOpen }: { onOpen: (id: string) => void }) {
     initialPageParam: null as string | null,
     queryFn: ({ pageParam }) => held(api.http.GET("/api/v1/admin/knowledge/sources", { params: { query: { limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) } } })),
     getNextPageParam: (last) => last.next ?? null,
+    // What is being read is looked at again until it is read.
+    refetchInterval: ({ state }) => (state.data?.pages.some((page) => page.items.some((source) => source.state in COMING)) ? 2000 : false),
   });
   const first = sources.data?.pages[0];
   const items = sources.data?.pages.flatMap((page) => page.items) ?? [];
@@ -213,7 +218,9 @@ function Sources({ onOpen }: { onOpen: (id: string) => void }) {
                   {source.documents}
                 </button>
               </td>
-              <td className="whitespace-nowrap">{source.finished_at ? ago(source.finished_at) : source.started_at ? "is being read" : "never"}</td>
+              <td className="whitespace-nowrap">
+                {COMING[source.state] ?? (source.finished_at ? ago(source.finished_at) : "stopped")} {source.state === "failed" && <Badge>failed</Badge>}
+              </td>
               <td className="text-muted text-xs [overflow-wrap:anywhere]">
                 {Object.entries(source.outcome)
                   .filter(([, value]) => typeof value === "number" || typeof value === "string")

@@ -1,0 +1,108 @@
+import { type Api, held } from "./client";
+import { pause } from "./pause";
+import { Problem } from "./problem";
+
+const WAIT_SECONDS = 25;
+const LEAST_MS = 1_000;
+const AGAIN_MS = 5_000;
+const MOST_AGAIN_MS = 60_000;
+
+/**
+ * Word of when the account's sessions have changed, by whomever. One request waits for it, in one visible tab of this
+ * browser, which tells the others; while the server cannot be asked, word is given now and then without knowing.
+ * A visit's token opens one session and has nothing to wait for.
+ */
+export class Changes {
+  /** Whether this tab is the one that waits: then there is no need to look oneself. */
+  live = false;
+  readonly #api: Api;
+  readonly #listeners = new Set<() => void>();
+  #waiting = new AbortController();
+  #account: string | null = null;
+  #version: string | null = null;
+  #tabs: BroadcastChannel | null = null;
+  #unkey = () => undefined as unknown;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#start();
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#stop();
+    };
+  };
+
+  #start(): void {
+    document.addEventListener("visibilitychange", this.#turn);
+    this.#unkey = this.#api.keys.subscribe(() => this.#account !== this.#api.keys.get().account && this.#turn());
+    this.#turn();
+  }
+
+  #stop(): void {
+    document.removeEventListener("visibilitychange", this.#turn);
+    this.#unkey();
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#waiting.abort();
+    this.#tabs?.close();
+    this.#tabs = null;
+    this.live = false;
+  }
+
+  /** Begin anew, as is right now: who is here or whether anybody looks has changed. */
+  #turn = (): void => {
+    this.#leave();
+    const { account } = this.#api.keys.get();
+    if (account !== this.#account) this.#version = null;
+    this.#account = account;
+    if (!account || document.visibilityState === "hidden") return;
+    this.#waiting = new AbortController();
+    const { signal } = this.#waiting;
+    // The end of a token is its signature: another account's tabs have other words.
+    const name = `rekindle.changes${this.#api.base}.${account.slice(-16)}`;
+    if ("BroadcastChannel" in globalThis) {
+      this.#tabs = new BroadcastChannel(name);
+      this.#tabs.onmessage = () => this.#tell();
+    }
+    // Locks are there on secure origins only; elsewhere each visible tab waits for itself.
+    const waiting = navigator.locks ? navigator.locks.request(name, { signal }, () => this.#wait(account, signal)) : this.#wait(account, signal);
+    waiting.catch(() => undefined);
+  };
+
+  async #wait(account: string, signal: AbortSignal): Promise<void> {
+    for (let again = AGAIN_MS; !signal.aborted; ) {
+      const began = Date.now();
+      try {
+        const query = { wait: WAIT_SECONDS, ...(this.#version ? { after: this.#version } : {}) };
+        const { version } = await held(this.#api.as(account).GET("/api/v1/me/changes", { params: { query }, signal }));
+        const changed = this.#version !== null && this.#version !== version;
+        const asked = this.#version !== null;
+        this.#version = version;
+        this.live = true;
+        again = AGAIN_MS;
+        if (changed) this.#tellAll();
+        else if (asked && Date.now() - began < LEAST_MS) await pause(LEAST_MS, signal); // a server that stops answers at once
+      } catch (error) {
+        this.live = false;
+        if (signal.aborted || [401, 403].includes(Problem.caught(error).status)) return;
+        await pause(again, signal);
+        again = Math.min(again * 2, MOST_AGAIN_MS);
+        if (!signal.aborted) this.#tellAll();
+      }
+    }
+  }
+
+  #tellAll(): void {
+    this.#tabs?.postMessage(null);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
