@@ -211,6 +211,7 @@ def _assemble(
     live = Live(cache, runs)
     conversation = Conversation(database, sessions, memory, runs, copies, live, settings, quotas.limits(settings, crew))
     identity.revocations.tell(runs.afloat)
+    identity.revocations.tell_of_sessions(runs.afloat)
     by_model = settings.titles == "model" and not offline
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
     # What only compares words adds nothing to a search that does.

@@ -41,6 +41,9 @@ class Cache(Protocol):
     in the background, in order, and left undone when there is too much of it.
     """
 
+    keeps: bool
+    """Whether anything is kept: what never is, is not missed."""
+
     @property
     def state(self) -> State:
         """How it fares, as far as is known without asking."""
@@ -90,6 +93,7 @@ class Cache(Protocol):
 class NullCache:
     """No cache: nothing is kept, nobody is told, nothing is heard."""
 
+    keeps = False
     state: State = "ok"
 
     async def check(self) -> State:

@@ -53,6 +53,8 @@ class Waiting:
 class RedisCache:
     """A Redis that this server shares with others."""
 
+    keeps = True
+
     def __init__(self, url: str, *, breaker: Breaker | None = None) -> None:
         self._breaker = breaker or Breaker()
         try:

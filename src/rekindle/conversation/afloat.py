@@ -14,8 +14,9 @@ from rekindle import metrics
 from rekindle.assistants.assistant import Prompt, Said
 from rekindle.conversation import store
 from rekindle.conversation.store import Begun, Place, Result
-from rekindle.database import Connection, Database, DatabaseDown
+from rekindle.database import Database, DatabaseDown
 from rekindle.identity.service import Caller
+from rekindle.sessions.copies import Copies
 from rekindle.sessions.service import Message
 
 log = structlog.get_logger()
@@ -64,8 +65,9 @@ class SaidAfloat:
 class Afloat:
     """Live sessions, and the turns that wait to be written: bounded in number and in time."""
 
-    def __init__(self, database: Database, *, window: int, turns: int, minutes: float) -> None:
+    def __init__(self, database: Database, copies: Copies, *, window: int, turns: int, minutes: float) -> None:
         self._database = database
+        self._copies = copies
         self._window = window
         self._turns = turns
         self._seconds = minutes * 60
@@ -90,7 +92,11 @@ class Afloat:
             window = (*live.prompt.window, Said("assistant", text))[-self._window :]
             live.prompt = replace(live.prompt, window=window)
 
-    def forget(self, session_id: UUID) -> None:
+    def sessions(self) -> set[UUID]:
+        """The sessions that are live here."""
+        return set(self._live)
+
+    def forget_session(self, session_id: UUID) -> None:
         """The session has ended or is gone: nothing of it stays in memory but what is still to be written."""
         self._live.pop(session_id, None)
 
@@ -166,18 +172,24 @@ class Afloat:
         return self._unwritten
 
     async def write(self) -> None:
-        """Write what waits, in order; raises `DatabaseDown` when the database is still away."""
-        while self._unwritten:
-            turn = self._unwritten[0]
-            async with self._database.connection() as connection:
-                written = await _write(connection, turn)
+        """Write what waits, each session's in order; raises `DatabaseDown` when the database is still away.
+
+        What was said in a session where another server has a reply to end first goes on waiting.
+        """
+        waits: set[UUID] = set()
+        for turn in list(self._unwritten):
+            if turn.place.session_id in waits:
+                continue
+            written = await self._write(turn)
+            if written is None:
+                waits.add(turn.place.session_id)
+                continue
             if not written:
-                # The session or the turn is no longer ours to write: deleted, or ended by another server.
+                # Not ours to write any more: its session was deleted for good, or the turn was tried again elsewhere.
                 log.warning("turn.not_written", turn=str(turn.place.turn_id))
-            if self._unwritten and self._unwritten[0] is turn:
-                del self._unwritten[0]
+            self._unwritten = [other for other in self._unwritten if other is not turn]
             metrics.TURNS_UNWRITTEN.set(len(self._unwritten))
-        if not self._said:
+        if not self._said and not self._unwritten:
             self._since = None
             for live in self._live.values():
                 live.keys.clear()
@@ -187,18 +199,21 @@ class Afloat:
             return True
         return self._since is not None and time.monotonic() - self._since > self._seconds
 
-
-async def _write(connection: Connection, turn: Unwritten) -> bool:
-    if turn.said is None:
-        return await store.finish_turn(connection, turn.place, turn.result) is not None
-    return await store.store_turn(
-        connection,
-        turn.place,
-        turn.result,
-        message_id=turn.said.message_id,
-        key=turn.said.key,
-        text=turn.said.text,
-        metadata=turn.said.metadata,
-        said_at=turn.said.said_at,
-        ended_at=turn.ended_at,
-    )
+    async def _write(self, turn: Unwritten) -> bool | None:
+        async with self._database.connection() as connection:
+            if turn.said is not None:
+                return await store.store_turn(
+                    connection,
+                    turn.place,
+                    turn.result,
+                    message_id=turn.said.message_id,
+                    key=turn.said.key,
+                    text=turn.said.text,
+                    metadata=turn.said.metadata,
+                    said_at=turn.said.said_at,
+                    ended_at=turn.ended_at,
+                )
+            finished = await store.finish_turn(connection, turn.place, turn.result)
+        if finished and finished.late:
+            await self._copies.forget(turn.place.session_id)  # they may end in a later message, and have this in part
+        return finished is not None

@@ -121,7 +121,7 @@ class Run:
                 raise  # the whole server is being torn down: the lease runs out and another takes over
             if task := asyncio.current_task():
                 task.uncancel()
-            status = "cancelled"
+            status = "cancelled" if self.stopped == "cancelled" else "interrupted"
         except TimeoutError:
             status, error = "failed", ModelTimedOut(f"The answer took longer than {seconds:g} seconds.")
         except RekindleError as failure:
@@ -130,9 +130,12 @@ class Run:
             log.exception("turn.fault", turn=str(self.place.turn_id), error=type(failure).__name__)
             status, error = "failed", RekindleError("Something went wrong while answering. Retry the turn.")
         self.finishing = True
-        if self.stopped in ("lost", "released"):
-            return None
+        if self.stopped in ("lost", "released") and not self.place.afloat:
+            return None  # one that is in this server's memory only, nobody else can take over
         text, usage = self.channel.text, answer.usage
+        code, told = (error.code, error.detail) if error else (None, None)
+        if status == "interrupted":
+            code, told = status, "The server stopped in the middle of this answer."
         return Result(
             status=status,
             text=text,
@@ -142,8 +145,8 @@ class Run:
             tokens_estimated=usage.estimated,
             milliseconds=round((time.monotonic() - began) * 1000),
             tools_used=tools or None,
-            error_code=error.code if error else None,
-            error_message=error.detail if error else None,
+            error_code=code,
+            error_message=told,
             notes=notes.as_json,
             context_used=self.sources if self.sources or self.noted else None,
         )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -60,12 +61,14 @@ class Runs:
         self._crew = crew
         self._about = about
         self.afloat = Afloat(
-            database, window=settings.window, turns=settings.afloat_turns, minutes=settings.afloat_minutes
+            database, copies, window=settings.window, turns=settings.afloat_turns, minutes=settings.afloat_minutes
         )
         self._runs: dict[UUID, Run] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._token_came = asyncio.Event()
         self._release: asyncio.Task[None] | None = None
+        self._was_away = False
+        """Whether the database was away when it was last asked for turns to take over."""
         self.server = f"{socket.gethostname()}:{os.getpid()}"
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.draining = False
@@ -153,9 +156,12 @@ class Runs:
             return self.afloat.keep(place, result)
         try:
             async with self._database.connection() as connection:
-                return await store.finish_turn(connection, place, result)
+                finished = await store.finish_turn(connection, place, result)
         except DatabaseDown:
             return self.afloat.keep(place, result)
+        if finished and finished.late:
+            await self._copies.forget(place.session_id)
+        return finished.reply if finished else None
 
     def of_session(self, session_id: UUID) -> Run | None:
         """The run of this server in a session, if there is one."""
@@ -217,7 +223,16 @@ class Runs:
 
     async def _take_over_when_due(self) -> None:
         if not self.draining:
-            await self._take_over()
+            try:
+                if self._was_away:
+                    await self._database.check()
+                    # Nobody could renew a lease meanwhile: those who carried their turns on come first.
+                    await asyncio.sleep(self._settings.lease_seconds)
+                    self._was_away = False
+                await self._take_over()
+            except DatabaseDown:
+                self._was_away = True
+                raise
         await asyncio.sleep(min(1.0, self._settings.lease_seconds / 5))
 
     async def _take_over(self) -> None:
@@ -246,13 +261,21 @@ class Runs:
         waiting = [run.task for run in self._runs.values() if run.task]
         if waiting:
             await asyncio.wait(waiting, timeout=self._settings.grace_seconds + FINISH_RETRY_SECONDS)
-        if left or self.afloat.unwritten:
+        left = [run for run in left if not run.place.afloat]
+        end = time.monotonic() + self._settings.grace_seconds
+        while left or self.afloat.unwritten:
             try:
-                await self.afloat.write()
                 async with self._database.connection() as connection:
                     await store.release_turns(connection, [store.Progress(r.place, r.channel.text) for r in left])
+                left = []
+                await self.afloat.write()
             except DatabaseDown:
-                log.error("turns.left", running=len(left), unwritten=len(self.afloat.unwritten))
+                pass  # it may be back in time
+            if time.monotonic() >= end or not (left or self.afloat.unwritten):
+                break
+            await asyncio.sleep(FINISH_RETRY_SECONDS)
+        if left or self.afloat.unwritten:
+            log.error("turns.left", running=len(left), unwritten=len(self.afloat.unwritten))
 
 
 def _count(reply: Message) -> None:

@@ -265,7 +265,7 @@ class Conversation:
         """
         await self.settle(caller, session_id)
         session = await self._sessions.end(caller, session_id)
-        self._runs.afloat.forget(session_id)
+        self._runs.afloat.forget_session(session_id)
         return await self._memory.summarise_or_later(session)
 
     async def delete(self, caller: Caller, session_id: UUID) -> None:
@@ -279,7 +279,7 @@ class Conversation:
         for _ in range(DELETE_TRIES):
             running = await self._sessions.hidden.hide(caller, session_id)
             if running is None:
-                self._runs.afloat.forget(session_id)
+                self._runs.afloat.forget_session(session_id)
                 return
             await self.cancel(caller, running)
         raise SessionBusy

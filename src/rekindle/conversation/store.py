@@ -241,8 +241,16 @@ def _columns(progress: Sequence[Progress]) -> tuple[list[UUID], list[int], list[
     )
 
 
-async def finish_turn(connection: Connection, place: Place, result: Result) -> Message | None:
-    """The finished reply; None when the turn was lost to another attempt: nothing is written then."""
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A reply that ended; `late` when it had been given up as interrupted and was shown so."""
+
+    reply: Message
+    late: bool
+
+
+async def finish_turn(connection: Connection, place: Place, result: Result) -> Finished | None:
+    """End a reply; None when the turn was lost to another attempt: nothing is written then."""
     cursor = await connection.execute(
         "SELECT * FROM finish_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (place.user_id, place.session_id, place.seq, place.attempt, *_outcome(result)),
@@ -250,13 +258,14 @@ async def finish_turn(connection: Connection, place: Place, result: Result) -> M
     row = await cursor.fetchone()
     if row is None:
         return None
-    return result.as_message(
+    reply = result.as_message(
         place,
         created_at=row["began"],
         completed_at=row["ended"],
         context_used=row["sources"] if result.context_used is None else result.context_used,
         metadata=row["notes"],
     )
+    return Finished(reply, row["late"])
 
 
 async def store_turn(
@@ -270,8 +279,11 @@ async def store_turn(
     metadata: dict[str, Any],
     said_at: datetime,
     ended_at: datetime,
-) -> bool:
-    """Write a whole turn that was run while the database was away; False when its session is gone."""
+) -> bool | None:
+    """Write a whole turn that was run while the database was away; False when its session is gone.
+
+    None while another reply is being written in it: it has to end first.
+    """
     cursor = await connection.execute(
         f"SELECT store_turn({', '.join(['%s'] * 21)}) AS written",
         (
@@ -288,7 +300,9 @@ async def store_turn(
         ),
     )
     row = await cursor.fetchone()
-    return bool(row and row["written"])
+    assert row is not None
+    written: bool | None = row["written"]
+    return written
 
 
 def _outcome(result: Result) -> tuple[Any, ...]:

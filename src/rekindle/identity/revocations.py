@@ -41,6 +41,18 @@ class Remembers(Protocol):
         ...
 
 
+class RemembersSessions(Protocol):
+    """What keeps something of sessions in memory."""
+
+    def sessions(self) -> AbstractSet[UUID]:
+        """Of which it keeps something."""
+        ...
+
+    def forget_session(self, session_id: UUID) -> None:
+        """This session has ended, is gone, or is somebody else's: nothing of it is kept."""
+        ...
+
+
 class Revocations:
     """What was revoked, on any server; kept until the tokens would have expired by themselves."""
 
@@ -54,10 +66,15 @@ class Revocations:
         self._listening: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
         self._memories: list[Remembers] = []
+        self._session_memories: list[RemembersSessions] = []
 
     def tell(self, memory: Remembers) -> None:
         """Tell `memory` of each user who is erased or merged, on whichever server."""
         self._memories.append(memory)
+
+    def tell_of_sessions(self, memory: RemembersSessions) -> None:
+        """Tell `memory` of each session that ends, is deleted or changes hands, on whichever server."""
+        self._session_memories.append(memory)
 
     async def open(self) -> None:
         """Read what is revoked, and hear of it from then on."""
@@ -107,7 +124,7 @@ class Revocations:
         self._users = {user: kept for user, kept in self._users.items() if kept[1] > now}
 
     async def _look(self) -> None:
-        """Look for those remembered: some may have gone while nobody here listened."""
+        """Look for what is remembered: some may have gone while nobody here listened."""
         self._looked_at = time.monotonic()
         known: set[UUID] = set().union(*(memory.users() for memory in self._memories))
         if known:
@@ -115,10 +132,20 @@ class Revocations:
                 here = await store.list_present(connection, known)
             for user_id in known - here:
                 self._forget(user_id)
+        sessions: set[UUID] = set().union(*(memory.sessions() for memory in self._session_memories))
+        if sessions:
+            async with self._database.system() as connection:
+                open_ = await store.list_open_sessions(connection, sessions)
+            for session_id in sessions - open_:
+                self._forget_session(session_id)
 
     def _forget(self, user_id: UUID) -> None:
         for memory in self._memories:
             memory.forget_user(user_id)
+
+    def _forget_session(self, session_id: UUID) -> None:
+        for memory in self._session_memories:
+            memory.forget_session(session_id)
 
     async def _listen(self) -> None:
         while True:
@@ -142,6 +169,8 @@ class Revocations:
         told = json.loads(notice)
         if "gone" in told:
             self._forget(UUID(told["gone"]))
+        elif "left" in told:
+            self._forget_session(UUID(told["left"]))
         else:
             self._heed(store.Revocation(UUID(told["token"]), told["until"], told["expires"]))
 

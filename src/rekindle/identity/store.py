@@ -183,6 +183,14 @@ async def list_present(connection: Connection, user_ids: Collection[UUID]) -> se
     return {row["id"] for row in await cursor.fetchall()}
 
 
+async def list_open_sessions(connection: Connection, session_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these sessions that are here and have not ended."""
+    cursor = await connection.execute(
+        "SELECT id FROM sessions WHERE id = ANY(%s) AND ended_at IS NULL", (list(session_ids),)
+    )
+    return {row["id"] for row in await cursor.fetchall()}
+
+
 async def list_users(connection: Connection, *, email: str | None, before: UUID | None, limit: int) -> list[User]:
     """Users, newest first, after the one that `before` names."""
     cursor = await connection.execute(

@@ -12,11 +12,12 @@ minute after a session was deleted it says `gone`, so that what was still on its
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from rekindle import metrics
 from rekindle.cache.cache import Cache
 from rekindle.sessions.messages.store import Message, Stamp
 
@@ -112,6 +113,11 @@ class Copies:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._said: OrderedDict[UUID, Said] = OrderedDict()
+
+    def read(self, result: Literal["hit", "miss", "stale"]) -> None:
+        """Count what a reading of messages had of their copy."""
+        if self._cache.keeps:
+            metrics.CACHE_READS.labels(result).inc()
 
     async def find(self, user_id: UUID, session_id: UUID) -> Copy | None:
         """The copy of this user's session, if there is one that can be read."""

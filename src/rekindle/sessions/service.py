@@ -61,6 +61,7 @@ class Sessions:
         self._current: Known[UUID, Session] = Known(1_000)  # for as many as may be live without a database
         for known in (self._capabilities, self._threads, self._current):
             identity.revocations.tell(known)
+            identity.revocations.tell_of_sessions(known)
 
     async def check_in(
         self, *, name: str | None, email: str | None, phone: str | None, assistant: str | None = None
@@ -93,10 +94,10 @@ class Sessions:
             session = await store.find_session_by_sid(connection, str(capability))
         if session is None:
             raise SessionNotFound
-        # What a capability opens changes only when its visitor becomes somebody else, which is told (`tell`), and
-        # a deleted session is missed by its row, so it may be remembered: it spares this door's turns a round trip.
+        # What a capability opens changes only when its session changes hands or goes, which is told, and a deleted
+        # session is missed by its row, so it may be remembered: it spares this door's turns a round trip.
         caller = Caller(session.user_id, "claimed", session.id)
-        self._capabilities.keep(capability, caller.user_id, caller)
+        self._capabilities.keep(capability, caller.user_id, caller, session_id=session.id)
         return caller
 
     async def start(
@@ -141,7 +142,7 @@ class Sessions:
             if known := self._current.find(caller.user_id):
                 return known
             raise
-        self._current.keep(caller.user_id, caller.user_id, session)
+        self._current.keep(caller.user_id, caller.user_id, session, session_id=session.id)
         return session
 
     async def adopt(
@@ -163,8 +164,8 @@ class Sessions:
     async def thread(self, caller: Caller, name: str, *, anew: bool = False, assistant: str | None = None) -> UUID:
         """The id of the caller's one session under this name, started if there is none.
 
-        It is remembered, and may have been deleted since: who finds it gone asks `anew`. Raises `Forbidden` as
-        `start` does.
+        It is remembered until it ends or is deleted, and a moment longer: who finds it gone asks `anew`. Raises
+        `Forbidden` as `start` does.
         """
         self._check_whole(caller)
         known = None if anew else self._threads.find((caller.user_id, name))
@@ -172,7 +173,7 @@ class Sessions:
             return known
         session = await self.find_thread(caller, name)
         session = session or await self._start(caller.user_id, assistant=assistant, thread=name)
-        self._threads.keep((caller.user_id, name), caller.user_id, session.id)
+        self._threads.keep((caller.user_id, name), caller.user_id, session.id, session_id=session.id)
         return session.id
 
     async def find_thread(self, caller: Caller, name: str) -> Session | None:

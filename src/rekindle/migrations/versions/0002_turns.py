@@ -221,10 +221,13 @@ END $$;
 
 RUNNING = """
 -- One statement for all turns that a server runs: keeps their partial replies and renews their leases. A turn that
--- is not in the answer was lost (taken over, ended, deleted): `attempt` fences.
+-- is not in the answer was lost (taken over, ended, deleted): `attempt` fences. One that was only given up, and that
+-- nobody has tried again or gone on from, is not yet: it may end by `finish_turn`.
 CREATE FUNCTION checkpoint_turns(
     p_sessions uuid[], p_seqs integer[], p_attempts integer[], p_texts text[], p_lease interval
 ) RETURNS TABLE (turn_id uuid, cancelled boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    kept bigint;
 BEGIN
     PERFORM become_system();
     RETURN QUERY
@@ -234,31 +237,52 @@ BEGIN
     FROM unnest(p_sessions, p_seqs, p_attempts, p_texts) AS c (session_id, seq, attempt, body)
     WHERE m.session_id = c.session_id AND m.seq = c.seq AND m.attempt = c.attempt AND m.status = 'running'
     RETURNING m.id, m.cancel_requested;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    IF kept < cardinality(p_sessions) THEN
+        RETURN QUERY
+        SELECT m.id, false FROM unnest(p_sessions, p_seqs, p_attempts) AS c (session_id, seq, attempt)
+        JOIN messages m ON m.session_id = c.session_id AND m.seq = c.seq AND m.attempt = c.attempt
+        WHERE m.status = 'interrupted'
+          AND NOT EXISTS (SELECT FROM messages n WHERE n.session_id = m.session_id AND n.seq = m.seq + 1);
+    END IF;
 END $$;
 
 -- Completes the reply in place; 0004 counts its tokens. No row when the turn was lost: nothing is written then.
+-- Not lost is one that was only given up meanwhile, as interrupted, and that nobody has tried again: its server has the
+-- whole of what is kept there in part. `late` then, and what was made from the part is made anew.
 CREATE FUNCTION finish_turn(
     p_user uuid, p_session uuid, p_seq integer, p_attempt integer, p_status text, p_text text, p_model text,
     p_input integer, p_output integer, p_estimated boolean, p_milliseconds integer, p_tools jsonb,
     p_error_code text, p_error_message text, p_notes jsonb, p_context jsonb
-) RETURNS TABLE (began timestamptz, ended timestamptz, sources jsonb, notes jsonb) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (
+    began timestamptz, ended timestamptz, sources jsonb, notes jsonb, late boolean
+) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM become_user(p_user);
-    UPDATE messages m
-    SET status = p_status, content = to_jsonb(p_text), completed_at = clock_timestamp(), lease_until = NULL,
-        model = p_model, input_tokens = p_input, output_tokens = p_output, tokens_estimated = p_estimated,
-        processing_time_ms = p_milliseconds, tools_used = p_tools, error_code = p_error_code,
-        error_message = p_error_message, context_used = coalesce(p_context, m.context_used),
-        metadata = CASE WHEN p_notes IS NULL THEN m.metadata ELSE m.metadata || p_notes END
-    WHERE m.session_id = p_session AND m.seq = p_seq AND m.attempt = p_attempt AND m.status = 'running'
-    RETURNING m.created_at, m.completed_at, m.context_used, m.metadata INTO began, ended, sources, notes;
-    IF NOT FOUND THEN
+    FOREACH late IN ARRAY ARRAY[false, true] LOOP
+        UPDATE messages m
+        SET status = p_status, content = to_jsonb(p_text), completed_at = clock_timestamp(), lease_until = NULL,
+            model = p_model, input_tokens = p_input, output_tokens = p_output, tokens_estimated = p_estimated,
+            processing_time_ms = p_milliseconds, tools_used = p_tools, error_code = p_error_code,
+            error_message = p_error_message, context_used = coalesce(p_context, m.context_used),
+            metadata = CASE WHEN p_notes IS NULL THEN m.metadata ELSE m.metadata || p_notes END
+        WHERE m.session_id = p_session AND m.seq = p_seq AND m.attempt = p_attempt
+          AND m.status = CASE WHEN late THEN 'interrupted' ELSE 'running' END
+        RETURNING m.created_at, m.completed_at, m.context_used, m.metadata INTO began, ended, sources, notes;
+        CONTINUE WHEN NOT FOUND;
+        IF late THEN
+            DELETE FROM recall_blocks b WHERE b.session_id = p_session AND b.through_seq >= p_seq;
+            UPDATE session_summaries y SET through_seq = p_seq - 1
+            WHERE y.session_id = p_session AND y.through_seq >= p_seq;
+        END IF;
+        RETURN NEXT;
         RETURN;
-    END IF;
-    RETURN NEXT;
+    END LOOP;
 END $$;
 
 -- Writes a turn that was run while the database was away, after what is there now. Once: its id says whether it is.
+-- NULL while a reply is being written there: it is to end first. In a session that was deleted it is hidden with the
+-- rest of it; false when that is gone.
 CREATE FUNCTION store_turn(
     p_user uuid, p_session uuid, p_message uuid, p_turn uuid, p_key text, p_text text, p_metadata jsonb,
     p_said_at timestamptz, p_ended_at timestamptz, p_status text, p_reply text, p_model text, p_input integer,
@@ -268,7 +292,7 @@ CREATE FUNCTION store_turn(
 DECLARE
     session sessions;
 BEGIN
-    PERFORM become_user(p_user);
+    PERFORM become_user(p_user), set_config('rekindle.hidden_too', 'on', true);
     SELECT * INTO session FROM sessions WHERE id = p_session FOR UPDATE;
     IF NOT FOUND THEN
         RETURN false;
@@ -277,11 +301,9 @@ BEGIN
         OR EXISTS (SELECT FROM messages m WHERE m.session_id = p_session AND m.idempotency_key = p_key) THEN
         RETURN true;
     END IF;
-    -- A reply that another server left running would have to end first: it does, as begin_turn would have it.
-    UPDATE messages m SET status = CASE WHEN m.content = '""' THEN 'failed' ELSE 'interrupted' END,
-        completed_at = clock_timestamp(), lease_until = NULL, error_code = 'interrupted',
-        error_message = 'The server stopped in the middle of this answer.'
-    WHERE m.session_id = p_session AND m.status = 'running';
+    IF EXISTS (SELECT FROM messages m WHERE m.session_id = p_session AND m.status = 'running') THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO messages (session_id, seq, id, user_id, role, content, status, created_at, completed_at,
                           idempotency_key, metadata)
     VALUES (p_session, session.last_seq + 1, p_message, p_user, 'user', to_jsonb(p_text), 'complete', p_said_at,
@@ -289,6 +311,9 @@ BEGIN
            (p_session, session.last_seq + 2, p_turn, p_user, 'assistant', '""', 'running', p_said_at, NULL, NULL, '{}');
     UPDATE sessions SET last_seq = session.last_seq + 2, last_seen_at = greatest(last_seen_at, p_ended_at)
     WHERE id = p_session;
+    -- Not refused by a quota, but counted in it.
+    INSERT INTO quota_reservations
+    VALUES (p_turn, p_user, (clock_timestamp() AT TIME ZONE 'UTC')::date, p_model, 0, 0);
     PERFORM finish_turn(p_user, p_session, session.last_seq + 2, 1, p_status, p_reply, p_model, p_input, p_output,
                         p_estimated, p_milliseconds, p_tools, p_error_code, p_error_message, p_notes, p_context);
     UPDATE messages m SET completed_at = p_ended_at WHERE m.session_id = p_session AND m.seq = session.last_seq + 2;

@@ -121,6 +121,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION tell_left() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('rekindle_identity', json_build_object('left', OLD.id)::text);
+    RETURN NULL;
+END $$;
+
 -- The user a host's `sub` is, made at first sight. NULL when they were erased after the token was issued.
 CREATE FUNCTION host_user(
     p_issuer text, p_subject text, p_email text, p_name text, p_new uuid, p_issued timestamptz
@@ -229,6 +235,12 @@ END $$;
 TRIGGERS = """
 CREATE TRIGGER told AFTER INSERT OR UPDATE ON revocations FOR EACH ROW EXECUTE FUNCTION tell_revoked();
 CREATE TRIGGER told_gone AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION tell_gone();
+CREATE TRIGGER told_deleted AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION tell_left();
+-- Ended, hidden, or somebody else's. A turn writes `ended_at`, too, and passes.
+CREATE TRIGGER told_left AFTER UPDATE OF ended_at, hidden_at, user_id ON sessions FOR EACH ROW
+WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL OR OLD.hidden_at IS NULL AND NEW.hidden_at IS NOT NULL
+      OR OLD.user_id <> NEW.user_id)
+EXECUTE FUNCTION tell_left();
 CREATE TRIGGER remembered AFTER DELETE ON host_accounts FOR EACH ROW EXECUTE FUNCTION remember_erased();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -271,10 +283,12 @@ def downgrade() -> None:
         """
         DROP TRIGGER append_only ON audit_log;
         DROP TRIGGER remembered ON host_accounts;
+        DROP TRIGGER told_left ON sessions;
+        DROP TRIGGER told_deleted ON sessions;
         DROP TRIGGER told_gone ON users;
         DROP TRIGGER told ON revocations;
-        DROP FUNCTION audit, adopt_session, host_user, tell_gone, tell_revoked, remember_erased, subject_digest,
-            refuse_change, admit_user;
+        DROP FUNCTION audit, adopt_session, host_user, tell_left, tell_gone, tell_revoked, remember_erased,
+            subject_digest, refuse_change, admit_user;
         DROP TABLE email_codes;
         """
     )

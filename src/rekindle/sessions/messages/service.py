@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from rekindle import metrics
 from rekindle.database import Connection, Database
 from rekindle.errors import SessionBusy, SessionNotFound, TurnNotFound
 from rekindle.identity.service import Caller
@@ -43,7 +42,7 @@ class Messages:
         page = copy.page(after=after, before=before, limit=limit) if copy else None
         async with self._database.transaction(caller.user_id) as connection:
             if copy is None or page is None:
-                metrics.CACHE_READS.labels("miss").inc()
+                self._copies.read("miss")
             elif await self._still_so(connection, session_id, copy):
                 return page
             if metadata is None:
@@ -58,10 +57,9 @@ class Messages:
             self._copies.keep(messages)
         return messages
 
-    @staticmethod
-    async def _still_so(connection: Connection, session_id: UUID, copy: Copy) -> bool:
+    async def _still_so(self, connection: Connection, session_id: UUID, copy: Copy) -> bool:
         same = await store.find_stamp(connection, session_id) == copy.stamp
-        metrics.CACHE_READS.labels("hit" if same else "stale").inc()
+        self._copies.read("hit" if same else "stale")
         return same
 
     async def add(
