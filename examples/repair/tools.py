@@ -19,6 +19,7 @@ LICENCE = "CC BY-NC-SA 3.0"
 SECONDS = float(os.environ.get("REPAIR_SECONDS", "15"))
 _SHOWN = 5
 _STEPS = 60
+_LONGEST = 10_000
 
 __all__ = ["read_guide", "search_guides"]
 if os.environ.get("BRAVE_API_KEY") or os.environ.get("TAVILY_API_KEY"):
@@ -158,8 +159,8 @@ def _listed(things: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Wiki text as plain text: links by their words, no bold marks, no HTML."""
-    text = re.sub(r"\[[^\[\]|]*\|([^\[\]|]*)[^\[\]]*\]", r"\1", text)
+    """Wiki text as plain text: links by their words, no bold marks, no HTML; of a long one the beginning."""
+    text = re.sub(r"\[[^\[\]|]*\|([^\[\]|]*)[^\[\]]*\]", r"\1", text[:_LONGEST])
     return " ".join(re.sub(r"'{2,}|</?[a-zA-Z][^>]*>|\[/?[a-z]+\]", "", text).split())
 
 

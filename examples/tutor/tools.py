@@ -5,7 +5,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from rekindle.assistants.assistant import Errand, Found, Source, found
@@ -59,7 +59,7 @@ class Passage:
         return Source("lesson", self.title, quote=self.text[:300])
 
 
-@cache
+@lru_cache(maxsize=100)
 def lessons_of(course: str, language: str) -> tuple[Passage, ...]:
     """The paragraphs of a course's lessons in a language; none where there is no such course."""
     if not (course.replace("-", "").isalnum() and language.isalpha()):
