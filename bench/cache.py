@@ -1,4 +1,4 @@
-"""What Redis buys, and what it costs: `uv run python -m bench.cache`. Prints two tables; with and without in one run.
+"""What Redis buys, and what it costs: `python -m bench.cache`. Prints two tables; with and without in one run.
 
 The rounds of both houses alternate, on one database and in one process. CPU is of this process, of the database's and
 of Redis's, for each operation:

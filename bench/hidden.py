@@ -1,4 +1,4 @@
-"""What leaving hidden sessions out costs a turn: `uv run python -m bench.hidden`. Prints a table.
+"""What leaving hidden sessions out costs a turn: `python -m bench.hidden`. Prints a table.
 
 The begin of a turn, as the database runs it, with the policies that leave hidden sessions out and without them, taking
 turns; the best of several rounds, each rolled back.

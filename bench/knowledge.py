@@ -1,4 +1,4 @@
-"""What bringing in documents and searching them costs: `uv run python -m bench.knowledge`. Prints a table.
+"""What bringing in documents and searching them costs: `python -m bench.knowledge`. Prints a table.
 
 So many small documents (10,000 unless `--documents`) are brought in from a folder, again with one changed and one
 removed, and searched; by words, and with the built-in embedder where its weights are, whose time is told apart. Memory

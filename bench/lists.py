@@ -1,4 +1,4 @@
-"""What a page of a long list costs: `uv run python -m bench.lists`. Prints a table.
+"""What a page of a long list costs: `python -m bench.lists`. Prints a table.
 
 One user has 10,000 sessions with their summaries, among those of others. A page is 10 sessions, last used first, asked
 of the house as the API asks it. The last line is of the question whether the list is still the same, which a page that

@@ -1,4 +1,4 @@
-"""What it costs to remember: `uv run python -m bench.memory`. Prints a table.
+"""What it costs to remember: `python -m bench.memory`. Prints a table.
 
 One user has 400 sessions with six messages each and their summaries, and 1,000 things known, among 20,000 sessions of
 others. No model is asked: what one takes for a summary comes on top of a derivation.

@@ -1,4 +1,4 @@
-"""How well search finds the past: `uv run python -m bench.retrieval FILE…`. No model writes or judges anything.
+"""How well search finds the past: `python -m bench.retrieval FILE…`. No model writes or judges anything.
 
 Each FILE is a JSON list of talks, `{id, speakers, sessions, turns, questions}` as the importer reads them, with
 `questions: [{id, q, cat, gold: [turn id]}]`. Each talk is imported as the past of its first speaker into a database of

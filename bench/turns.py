@@ -1,4 +1,4 @@
-"""What a turn costs: `uv run python -m bench.turns`. Prints a table; the floor is in the same run.
+"""What a turn costs: `python -m bench.turns`. Prints a table; the floor is in the same run.
 
 Rows, each for a short and for a long session:
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def steps(block: str) -> list[tuple[str, str]]:
 def at(server: RunningServer, text: str) -> str:
     """The text with this server's port."""
     return text.replace("localhost:8000", server.url.removeprefix("http://"))
+
+
+def run_program(program: Path, environment: dict[str, str]) -> str:
+    """What a Python program prints, run in its folder."""
+    return subprocess.run(
+        [sys.executable, program.name],
+        cwd=program.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
 
 
 def run_page(page: Path, server: RunningServer) -> list[Ran]:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,23 +11,11 @@ from psycopg.conninfo import make_conninfo
 
 from rekindle.assistants.folder import load_assistant
 from rekindle.embedded import EmbeddedPostgres
-from tests.acceptance.printed import ROOT, at, blocks, run_page
+from tests.acceptance.printed import ROOT, at, blocks, run_page, run_program
 from tests.conftest import Serve, clean_environment
 from tests.forked import rekindle
 
 HOWTO = ROOT / "docs" / "howto"
-
-
-def run(program: Path, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        [sys.executable, program.name],
-        cwd=program.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
 
 
 def test_talking_from_curl_and_from_python_is_as_the_page_says(
@@ -43,7 +29,7 @@ def test_talking_from_curl_and_from_python_is_as_the_page_says(
     program = tmp_path / "talk.py"
     [printed] = blocks(page, "python")
     program.write_text(at(server, printed))
-    said = run(program, {**server.environment, "TOKEN": server.token("ada@example.com")})
+    said = run_program(program, {**server.environment, "TOKEN": server.token("ada@example.com")})
     assert "chairs" in said
 
 
@@ -60,7 +46,7 @@ def test_the_house_opens_in_a_program_of_ones_own(new_database: Callable[[], str
     [printed] = blocks(HOWTO / "library.md", "python")
     program.write_text(printed)
 
-    said = run(
+    said = run_program(
         program,
         clean_environment(
             REKINDLE_DATABASE_URL=new_database(), REKINDLE_DATA_DIR=str(tmp_path), REKINDLE_MODEL="offline"

@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.printed import ROOT, Ran, blocks, run_page
-from tests.conftest import Serve
+from tests.acceptance.printed import ROOT, Ran, blocks, run_page, run_program
+from tests.conftest import Serve, clean_environment
 
 README = ROOT / "README.md"
 
@@ -52,6 +53,17 @@ def test_the_readme_shows_the_houses_own_api(ran: list[Ran]) -> None:
     assert '"status":"complete"' in turn.said
     assert '"seq":1' in messages.said
     assert '"seq":2' in messages.said
+
+
+def test_the_program_of_the_readme_prints_what_it_says(new_database: Callable[[], str], tmp_path: Path) -> None:
+    program = tmp_path / "ada.py"
+    [printed], [promised] = blocks(README, "python"), blocks(README, "text")
+    program.write_text(printed)
+    environment = clean_environment(
+        REKINDLE_DATABASE_URL=new_database(), REKINDLE_DATA_DIR=str(tmp_path), REKINDLE_MODEL="offline"
+    )
+    undated = re.compile(r"On \d+ \w+ \d{4}")
+    assert undated.sub("On a day", run_program(program, environment)) == undated.sub("On a day", promised)
 
 
 def test_the_two_commands_are_there() -> None:
