@@ -166,8 +166,40 @@ def test_a_source_is_run_again_as_a_job(admin: httpx.Client, filled: Filled, tmp
     [source] = [source for source in sources if source["id"] == document["source_id"]]
     assert (source["kind"], source["documents"], source["outcome"]["unchanged"]) == ("folder", 3, 3)
     for unknown in (uuid4(), "nonsense"):
-        answer = admin.post(f"/api/v1/admin/knowledge/sources/{unknown}/reingest")
-        assert (answer.status_code, answer.json()["code"]) == (404, "source_not_found")
+        for answer in (
+            admin.post(f"/api/v1/admin/knowledge/sources/{unknown}/reingest"),
+            admin.get(f"/api/v1/admin/knowledge/sources/{unknown}"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "source_not_found")
+
+
+def test_what_became_of_a_run_is_told_by_its_source(admin: httpx.Client, filled: Filled) -> None:
+    [document, *_] = items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant)
+    path = f"/api/v1/admin/knowledge/sources/{document['source_id']}"
+
+    def run_again() -> dict[str, Any]:
+        asked = admin.get(path).json()["started_at"]
+        assert admin.post(f"{path}/reingest").status_code == 202
+        end = time.monotonic() + 20
+        while (source := admin.get(path).json())["state"] in ("queued", "running"):
+            assert time.monotonic() < end, source
+            time.sleep(0.05)
+        assert source["started_at"] > asked
+        return dict(source)
+
+    assert (done := run_again())["state"] == "done"
+    assert (done["outcome"]["unchanged"], done["outcome"]["note"], done["queued_at"]) == (3, None, None)
+    filled.folder.rename(filled.folder.with_name("elsewhere"))
+    gone = run_again()
+    assert (gone["state"], gone["documents"]) == ("failed", 3)
+    assert str(filled.folder) in gone["outcome"]["note"]
+    filled.folder.mkdir()
+    empty = run_again()
+    assert (empty["state"], empty["documents"]) == ("failed", 3)
+    assert "3 documents of it stay" in empty["outcome"]["note"]
+    filled.folder.rmdir()
+    filled.folder.with_name("elsewhere").rename(filled.folder)
+    assert run_again()["state"] == "done"
 
 
 def test_nobody_else_sees_what_administrators_see(visitor: httpx.Client) -> None:

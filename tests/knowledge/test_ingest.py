@@ -1,5 +1,6 @@
 """Documents brought in: what is new is written, what is gone is forgotten, and nothing else is touched."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from rekindle.knowledge.passages import LONGEST, cut
 from rekindle.knowledge.reading import Unreadable, read
 from rekindle.knowledge.search.service import Search
 from rekindle.knowledge.search.store import list_nearest
-from rekindle.knowledge.service import Filters, Knowledge
+from rekindle.knowledge.service import Filters, Knowledge, Source
 from tests.conftest import OpenHouse
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -101,6 +102,43 @@ async def test_a_run_that_stopped_goes_on(knowledge: Knowledge, tmp_path: Path, 
     assert 100 <= here < 200
     outcome = await knowledge.ingest(tmp_path, name)
     assert (outcome.unchanged, outcome.added) == (here, 200 - here)
+
+
+async def test_a_run_tells_how_it_stands_also_when_it_ends_without_a_word(
+    house: House, knowledge: Knowledge, tmp_path: Path, name: str
+) -> None:
+    write(tmp_path, 200)
+    midway = asyncio.Event()
+
+    def pause(outcome: Any, total: int | None) -> None:
+        if outcome.passages:
+            midway.set()
+
+    async def mine() -> Source:
+        found, _ = await knowledge.sources(after=None, limit=100)
+        return next(source for source in found if source.assistant == name)
+
+    run = asyncio.create_task(knowledge.ingest(tmp_path, name, progress=pause))
+    await midway.wait()
+    source = await mine()
+    assert (source.state, source.finished_at) == ("running", None)
+    await knowledge.asked_for(source.id)
+    assert (await mine()).state == "running", "one that runs runs on"
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    stopped = await mine()
+    assert stopped.state == "queued", "what was asked for meanwhile still waits"
+    assert 0 < stopped.outcome["added"] < 200
+    await knowledge.reingest(source.id)
+    done = await mine()
+    assert (done.state, done.documents, done.queued_at) == ("done", 200, None)
+
+    async with house.database.system() as connection:  # a server that is killed says nothing more
+        await connection.execute(
+            "UPDATE knowledge_sources SET finished_at = NULL, seen_at = now() - interval '3 minutes' WHERE id = %s",
+            (source.id,),
+        )
+    assert (await mine()).state == "stopped"
 
 
 async def test_kinds_titles_headings_and_links_are_read(knowledge: Knowledge, tmp_path: Path, name: str) -> None:

@@ -60,13 +60,19 @@ class KnowledgeFound(Page[KnowledgeHit]):
 
 
 class SourceOut(BaseModel):
-    """Where documents come from. `outcome`: what its last run did; `finished_at` null: it runs, or was stopped."""
+    """Where documents come from, and how its last run stands.
+
+    `queued`: another one is asked for; `running`: `outcome` counts so far; `stopped`: it ended without a word, and goes
+    on where it was when it is run again; `failed`: `outcome.note` says why.
+    """
 
     id: UUID
     assistant: str | None
     location: str
     kind: Literal["file", "folder", "site"]
     documents: int
+    state: Literal["queued", "running", "stopped", "failed", "done"]
+    queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
     outcome: dict[str, Any]
@@ -224,6 +230,12 @@ async def list_sources(
     )
 
 
+@router.get("/admin/knowledge/sources/{source_id}")
+async def get_source(house: HouseDep, admin: AdminDep, source_id: str) -> SourceOut:
+    """One source, and what has become of the run that was asked for last."""
+    return SourceOut.of(await house.knowledge.source(known_id(source_id, SourceNotFound)))
+
+
 @router.post("/admin/knowledge/sources/{source_id}/reingest", status_code=202)
 async def reingest_source(house: HouseDep, admin: AdminDep, source_id: str) -> Queued:
     """Run a source again, as a job: only what has changed is written. Its files are read where the job runs."""
@@ -308,6 +320,7 @@ async def list_courses(
 
 
 async def _queue(house: HouseDep, source_id: UUID) -> Queued:
+    await house.knowledge.asked_for(source_id)
     return Queued(source_id=source_id, status="queued" if await house.jobs.ingest_later(source_id) else "waiting")
 
 

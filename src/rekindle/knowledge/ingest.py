@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from rekindle.knowledge import store
 from rekindle.knowledge.passages import Passage, cut
 from rekindle.knowledge.reading import VERSION, Kind, Read, Unreadable
 from rekindle.knowledge.search.service import Search
+from rekindle.knowledge.sources import store as sources
 from rekindle.knowledge.store import Written
 
 log = structlog.get_logger()
@@ -24,6 +26,8 @@ _BATCH_PASSAGES = 128
 _BATCH_DOCUMENTS = 64
 _PATIENCE = 3
 """After so many failures of the embedder in a row, the rest is left to the server's job."""
+_SIGN_SECONDS = 2.0
+"""Between two signs of life of a run, with what it has done so far."""
 _MOST_TOLD = 100
 """Documents left out that an outcome names."""
 
@@ -105,6 +109,7 @@ class Run:
         self._batch: list[Written] = []
         self._seen: set[str] = set()
         self._failures = 0
+        self._signed = time.monotonic()
 
     async def open(self) -> None:
         """Learn what the source held before."""
@@ -113,6 +118,10 @@ class Run:
 
     async def take(self, item: Item) -> None:
         """Write a document where it is new or has changed."""
+        if time.monotonic() - self._signed > _SIGN_SECONDS:
+            self._signed = time.monotonic()
+            async with self._database.system() as connection:
+                await sources.update_outcome(connection, self._source_id, self.outcome.as_json())
         if item.uri in self._seen:
             return
         self._seen.add(item.uri)

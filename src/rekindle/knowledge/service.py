@@ -18,7 +18,9 @@ from rekindle.knowledge.fetch import Fetcher
 from rekindle.knowledge.ingest import Outcome, Run, Tell, run_items
 from rekindle.knowledge.reading import is_web
 from rekindle.knowledge.search.service import Found, Place, Search
-from rekindle.knowledge.store import Chunk, Document, KeptLink, Source
+from rekindle.knowledge.sources import store as sources
+from rekindle.knowledge.sources.store import Source
+from rekindle.knowledge.store import Chunk, Document, KeptLink
 
 __all__ = [
     "Chunk",
@@ -31,6 +33,8 @@ __all__ = [
     "Source",
     "SourceNotFound",
 ]
+
+_FAULT = "Something went wrong: the server's log tells what. Run it again."
 
 Progress = Callable[[Outcome, int | None], None]
 """Told after each document: what has been done, and of how many documents, where that is known."""
@@ -90,8 +94,8 @@ class Knowledge:
             return await self._ingest_site(location, assistant, bounds or Bounds(), tell)
         listing = await asyncio.to_thread(folder.list_files, Path(location))
         total = len(listing.files)
-        async with self._source(folder.place_of(Path(location)), assistant, listing.kind, {}) as source_id:
-            run = self._run(source_id, assistant, lambda outcome: tell(outcome, total))
+        place = folder.place_of(Path(location))
+        async with self._run(place, assistant, listing.kind, {}, lambda outcome: tell(outcome, total)) as run:
             run.outcome.others = listing.others
             if not listing.files:
                 await run.open()
@@ -102,58 +106,75 @@ class Knowledge:
                         "`rekindle ingest --forget` forgets them."
                     )
             async with Reader() as reader:
-                return await self._finish(source_id, await run_items(run, folder.items(listing, reader)))
+                await run_items(run, folder.items(listing, reader))
+        return run.outcome
 
     async def _ingest_site(self, start: str, assistant: str | None, bounds: Bounds, tell: Progress) -> Outcome:
-        async with self._source(plain(start), assistant, "site", bounds.as_json()) as source_id:
-            run = self._run(source_id, assistant, lambda outcome: tell(outcome, outcome.seen + crawl.waiting))
+        def seen(outcome: Outcome) -> None:
+            tell(outcome, outcome.seen + crawl.waiting)
+
+        async with self._run(plain(start), assistant, "site", bounds.as_json(), seen) as run:
             await run.open()
             async with Reader() as reader:
                 crawl = Crawl(self._fetcher, reader, start, bounds, dict(run.known), self._link_urls, run.outcome)
                 async for page in crawl.pages():
                     await run.take(page)
-            return await self._finish(source_id, await run.close(remove=crawl.lost()))
+            await run.close(remove=crawl.lost())
+        return run.outcome
 
     @asynccontextmanager
-    async def _source(
-        self, location: str, assistant: str | None, kind: str, options: dict[str, Any]
-    ) -> AsyncIterator[UUID]:
-        """A run over a source; why it failed, if it did, is kept with it."""
+    async def _run(
+        self, location: str, assistant: str | None, kind: str, options: dict[str, Any], tell: Tell
+    ) -> AsyncIterator[Run]:
+        """A run over a source: what came of it is kept there, or why it failed."""
         async with self._database.system() as connection:
-            source_id = await store.begin_source(connection, assistant, location, kind, options)
+            source_id = await sources.begin_run(connection, assistant, location, kind, options)
+        run = Run(self._database, self._search, source_id, assistant, tell)
         try:
-            yield source_id
-        except RekindleError as error:
-            await self._finish(source_id, Outcome(note=error.detail))
+            yield run
+        except asyncio.CancelledError:
+            async with self._database.system() as connection:
+                await sources.update_outcome(connection, source_id, run.outcome.as_json(), stopped=True)
             raise
+        except Exception as error:
+            run.outcome.note = error.detail if isinstance(error, RekindleError) else _FAULT
+            await self._finish(source_id, run.outcome, failed=True)
+            raise
+        await self._finish(source_id, run.outcome)
 
-    def _run(self, source_id: UUID, assistant: str | None, tell: Tell) -> Run:
-        return Run(self._database, self._search, source_id, assistant, tell)
-
-    async def _finish(self, source_id: UUID, outcome: Outcome) -> Outcome:
+    async def _finish(self, source_id: UUID, outcome: Outcome, *, failed: bool = False) -> None:
         async with self._database.system() as connection:
-            await store.finish_source(connection, source_id, outcome.as_json())
+            await sources.finish_run(connection, source_id, outcome.as_json(), failed=failed)
         self._search.forget()
-        return outcome
 
     async def _link_urls(self, document_id: UUID) -> list[str]:
         async with self._database.system() as connection:
             return await store.list_link_urls(connection, document_id)
 
     async def reingest(self, source_id: UUID) -> Outcome | None:
-        """Run a source again as it was run last; None when it is gone."""
+        """Run a source again as it was run last; None when it is gone. What comes of it is kept with the source."""
         async with self._database.system() as connection:
-            source = await store.find_source(connection, source_id)
+            source = await sources.find_source(connection, source_id)
         if source is None:
             return None
         bounds = Bounds.read(source.options) if source.kind == "site" else None
-        return await self.ingest(source.location, source.assistant, bounds=bounds)
+        try:
+            return await self.ingest(source.location, source.assistant, bounds=bounds)
+        except NotFound as error:  # it did not even begin
+            async with self._database.system() as connection:
+                await sources.refuse_run(connection, source_id, error.detail)
+            raise
+
+    async def asked_for(self, source_id: UUID) -> None:
+        """Note that another run over a source is queued."""
+        async with self._database.system() as connection:
+            await sources.update_queued(connection, source_id)
 
     async def forget(self, location: str, assistant: str | None = None) -> int:
         """Forget a place with all its documents; how many. Raises `SourceNotFound`."""
         place = plain(location) if is_web(location) else folder.place_of(Path(location))
         async with self._database.system() as connection:
-            count = await store.delete_source(connection, assistant, place)
+            count = await sources.delete_source(connection, assistant, place)
         if count is None:
             raise SourceNotFound(f"Nothing was brought in from {location}.")
         self._search.forget()
@@ -199,12 +220,12 @@ class Knowledge:
     async def sources(self, *, after: UUID | None, limit: int) -> tuple[list[Source], int]:
         """Where documents come from, newest first, one more than `limit` where there are more; and how many."""
         async with self._database.system() as connection:
-            return await store.list_sources(connection, after, limit + 1), await store.count_sources(connection)
+            return await sources.list_sources(connection, after, limit + 1), await sources.count_sources(connection)
 
     async def source(self, source_id: UUID) -> Source:
         """One source. Raises `SourceNotFound`."""
         async with self._database.system() as connection:
-            found = await store.find_source(connection, source_id)
+            found = await sources.find_source(connection, source_id)
         if found is None:
             raise SourceNotFound
         return found

@@ -1,4 +1,4 @@
-"""SQL of knowledge: sources, documents, chunks, links, and the search in them."""
+"""SQL of knowledge: documents, chunks, links."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,22 +24,6 @@ class _Row:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True, slots=True)
-class Source(_Row):
-    """Where documents come from: a file, a folder or a site. `outcome`: what its last run did."""
-
-    id: UUID
-    assistant: str | None
-    location: str
-    kind: str
-    options: dict[str, Any]
-    started_at: datetime | None
-    finished_at: datetime | None
-    outcome: dict[str, Any]
-    created_at: datetime
-    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,79 +91,6 @@ class Written:
     passages: Sequence[Passage]
     links: Sequence[Link]
     metadata: dict[str, Any] = field(default_factory=dict)
-
-
-# --- sources ---
-
-
-async def begin_source(
-    connection: Connection, assistant: str | None, location: str, kind: str, options: dict[str, Any]
-) -> UUID:
-    """The source of this location, made if it is new; its run begins now."""
-    cursor = await connection.execute(
-        """
-        INSERT INTO knowledge_sources AS s (id, assistant, location, kind, options, started_at)
-        VALUES (%s, %s, %s, %s, %s, now())
-        ON CONFLICT (assistant, location) DO UPDATE SET
-            kind = excluded.kind, options = excluded.options, started_at = now(), finished_at = NULL
-        RETURNING s.id
-        """,
-        (uuid7(), assistant, location, kind, Jsonb(options)),
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    found: UUID = row["id"]
-    return found
-
-
-async def finish_source(connection: Connection, source_id: UUID, outcome: dict[str, Any]) -> None:
-    await connection.execute(
-        "UPDATE knowledge_sources SET finished_at = now(), outcome = %s WHERE id = %s", (Jsonb(outcome), source_id)
-    )
-
-
-async def find_source(connection: Connection, source_id: UUID) -> Source | None:
-    found = await list_sources(connection, None, 1, only=source_id)
-    return found[0] if found else None
-
-
-async def list_sources(
-    connection: Connection, after: UUID | None, limit: int, *, only: UUID | None = None
-) -> list[Source]:
-    """Sources, newest first."""
-    cursor = await connection.execute(
-        """
-        SELECT s.*, (SELECT count(*) FROM documents d WHERE d.source_id = s.id) AS documents FROM knowledge_sources s
-        WHERE (%(after)s::uuid IS NULL OR s.id < %(after)s) AND (%(only)s::uuid IS NULL OR s.id = %(only)s)
-        ORDER BY s.id DESC LIMIT %(limit)s
-        """,
-        {"after": after, "only": only, "limit": limit},
-    )
-    return [Source.from_row(row) for row in await cursor.fetchall()]
-
-
-async def count_sources(connection: Connection) -> int:
-    return await _count(connection, "SELECT count(*) AS n FROM knowledge_sources", {})
-
-
-async def delete_source(connection: Connection, assistant: str | None, location: str) -> int | None:
-    """Forget a source with its documents; how many those were, None for no such source."""
-    cursor = await connection.execute(
-        """
-        SELECT s.id, (SELECT count(*) FROM documents d WHERE d.source_id = s.id) AS documents FROM knowledge_sources s
-        WHERE s.assistant IS NOT DISTINCT FROM %s AND s.location = %s FOR UPDATE
-        """,
-        (assistant, location),
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    await connection.execute("DELETE FROM knowledge_sources WHERE id = %s", (row["id"],))
-    count: int = row["documents"]
-    return count
-
-
-# --- documents ---
 
 
 async def list_known(connection: Connection, source_id: UUID) -> dict[str, Known]:

@@ -16,8 +16,11 @@ CREATE TABLE knowledge_sources (
     location text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('file', 'folder', 'site')),
     options jsonb NOT NULL DEFAULT '{}',
+    queued_at timestamptz,  -- another run is asked for and has not begun
     started_at timestamptz,
+    seen_at timestamptz,  -- a run's last sign of life
     finished_at timestamptz,
+    failed boolean NOT NULL DEFAULT false,
     outcome jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE NULLS NOT DISTINCT (assistant, location)

@@ -1,0 +1,1 @@
+"""Where documents come from, and what became of each run over it."""
