@@ -8,10 +8,10 @@ so a pooled connection carries nothing over and PgBouncer may stand between.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, ClassVar, LiteralString, Self
 from uuid import UUID
 
 import structlog
@@ -47,6 +47,18 @@ Connection = AsyncConnection[DictRow]
 def vector(values: Sequence[float]) -> str:
     """A vector in pgvector's text form: its binary one would need a dependency."""
     return "[" + ",".join(f"{value:.7g}" for value in values) + "]"
+
+
+class FromRow:
+    """A frozen dataclass whose fields are columns, by their names."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """What a row says; of its columns those that are fields."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 class _UtcLoader(TimestamptzLoader):

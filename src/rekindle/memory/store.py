@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection, vector
+from rekindle.database import Connection, FromRow, vector
 
 
 @dataclass(frozen=True, slots=True)
-class SessionSummary:
+class SessionSummary(FromRow):
     """What a session was about. `through_seq`: the last message it covers; `metadata` holds its structured part."""
 
     session_id: UUID
@@ -28,10 +28,6 @@ class SessionSummary:
         """What of it its user put in their own words, and when (`at`); empty when it is as it was written."""
         corrected: dict[str, Any] = self.metadata.get("corrected") or {}
         return corrected
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 async def upsert_summary(

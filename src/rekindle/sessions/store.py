@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(FromRow):
     """One conversation of one user with one assistant. `last_seq` counts its messages.
 
     A `lasting` one is never ended for idleness. `state` is what a door keeps of it, `metadata` what its host says.
@@ -30,10 +30,6 @@ class Session:
     metadata: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
     lasting: bool = False
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 _SESSION = """id, user_id, cookie_sid, assistant, thread, title, last_seq, started_at, last_seen_at, ended_at, metadata,

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(FromRow):
     """Tokens of one user, ever. `estimated_tokens` of the total were not counted by the provider."""
 
     total_tokens: int = 0
@@ -19,13 +19,9 @@ class Usage:
     estimated_tokens: int = 0
     turns: int = 0
 
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
-
 
 @dataclass(frozen=True, slots=True)
-class DayUsage:
+class DayUsage(FromRow):
     """What one model was used for on one day (UTC). `cost_micros`: micro-dollars, None when its price is unknown.
 
     `failed` of the `turns` did not complete: they failed, were cancelled or interrupted. `background_tokens` of the
@@ -41,10 +37,6 @@ class DayUsage:
     turns: int
     failed: int
     cost_micros: int | None
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 _DAY = """day, model, sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 Kind = Literal["preference", "fact", "question", "interest"]
 State = Literal["current", "superseded", "answered", "forgotten", "corrected"]
@@ -41,7 +41,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(FromRow):
     """A summary with its session, as its user reads it."""
 
     session_id: UUID
@@ -54,10 +54,6 @@ class Kept:
     through_seq: int
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 _THING = """id, kind, text, state, session_id, first_seq, last_seq, valid_from, valid_to, seen_at, superseded_by,

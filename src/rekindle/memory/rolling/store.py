@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 
 @dataclass(frozen=True, slots=True)
-class RollingSummary:
+class RollingSummary(FromRow):
     """One version of the summary of what left a session's window: messages `first_seq` through `through_seq`."""
 
     session_id: UUID
@@ -21,10 +21,6 @@ class RollingSummary:
     summary: str
     metadata: dict[str, Any]
     created_at: datetime
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 async def list_behind(connection: Connection, window: int, step: int, limit: int) -> list[tuple[UUID, UUID]]:

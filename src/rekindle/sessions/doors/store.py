@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 from rekindle.sessions.messages.store import Message, Role, Status
 from rekindle.sessions.store import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(FromRow):
     """A question and its answer. `id` is the turn's."""
 
     id: UUID
@@ -26,10 +26,6 @@ class Interaction:
     created_at: datetime
     context_used: list[dict[str, Any]] | None
     metadata: dict[str, Any]
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 async def insert_named_session(

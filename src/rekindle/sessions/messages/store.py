@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 Role = Literal["user", "assistant"]
 Status = Literal["running", "complete", "failed", "cancelled", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(FromRow):
     """One row of a session. A reply's `id` is its turn's; tokens are the provider's count unless `tokens_estimated`."""
 
     id: UUID
@@ -47,10 +47,6 @@ class Message:
     def replaced(self) -> bool:
         """Whether its user has asked anew in its stead: it is history, and counts for nothing else."""
         return "replaced_by" in (self.metadata or {})
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
 from uuid import UUID
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 SAMPLED = 200_000
 """Replies that percentiles are made of at most: the newest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class Day(FromRow):
     """What happened on one day (UTC). `cost_micros` None: the price of a model is not known."""
 
     day: date
@@ -26,13 +25,9 @@ class Day:
     started: int
     returning: int
 
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
-
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(FromRow):
     """What happened in all of some days: each user and session once."""
 
     users: int
@@ -42,10 +37,6 @@ class Totals:
     input_tokens: int
     output_tokens: int
     cost_micros: int | None
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Leader:
+class Leader(FromRow):
     """Somebody, or something, that much was used by or of."""
 
     name: str | None
@@ -70,10 +61,6 @@ class Leader:
     failed: int
     tokens: int
     cost_micros: int | None
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 # What the house asked a model by itself is no turn: it costs, and makes nobody active.
