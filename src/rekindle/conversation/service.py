@@ -95,8 +95,7 @@ class Conversation:
         """
         if self._runs.draining:
             raise Unavailable("This server is stopping. Send the message again.", retry_after=1)
-        if not caller.may_enter(session_id):
-            raise SessionNotFound
+        caller.check_session(session_id)
         self.check(text)
         message_id, turn_id = uuid7(), uuid7()
         deadline = asyncio.get_running_loop().time() + self._settings.busy_wait_seconds

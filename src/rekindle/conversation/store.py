@@ -340,10 +340,9 @@ async def take_over_turns(
     ]
 
 
-async def update_cancel_requested(connection: Connection, turn_id: UUID) -> bool:
-    """Ask whichever server runs the turn to stop; False when it is not running."""
-    cursor = await connection.execute(
+async def update_cancel_requested(connection: Connection, turn_id: UUID) -> None:
+    """Ask whichever server runs the turn to stop."""
+    await connection.execute(
         "UPDATE messages SET cancel_requested = true WHERE id = %s AND role = 'assistant' AND status = 'running'",
         (turn_id,),
     )
-    return cursor.rowcount > 0

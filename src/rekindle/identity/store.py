@@ -1,18 +1,18 @@
-"""SQL of users."""
+"""SQL of users: their codes and revoked tokens, whom hosts know, the audit log."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection
+from rekindle.database import Connection, FromRow
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class User(FromRow):
     """A person who chats. `email` is None for the anonymous."""
 
     id: UUID
@@ -21,17 +21,6 @@ class User:
     metadata: dict[str, Any]
     verified_at: datetime | None
     created_at: datetime
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(
-            id=row["id"],
-            email=row["email"],
-            phone=row["phone"],
-            metadata=row["metadata"],
-            verified_at=row["verified_at"],
-            created_at=row["created_at"],
-        )
 
     @property
     def name(self) -> str | None:
@@ -232,7 +221,7 @@ async def count_audit(connection: Connection, *, subject_id: UUID | None, most: 
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(FromRow):
     """Something an administrator looked at. A person who was erased since is None; `of_somebody` says there was one."""
 
     id: UUID
@@ -244,10 +233,6 @@ class AuditEntry:
     subject_email: str | None
     of_somebody: bool
     detail: dict[str, Any]
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 async def insert_audit(

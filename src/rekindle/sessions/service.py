@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from rekindle.database import Database, DatabaseDown
-from rekindle.errors import Forbidden, SessionNotFound
+from rekindle.errors import SessionNotFound
 from rekindle.identity.known import Known
 from rekindle.identity.service import Caller, Identity, clean_email
 from rekindle.ids import parse_uuid, uuid7
@@ -16,7 +16,7 @@ from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.service import Interactions
 from rekindle.sessions.doors.store import Interaction
 from rekindle.sessions.hidden.service import Hidden
-from rekindle.sessions.listing.service import Listing
+from rekindle.sessions.listing.service import Listing, Wanted
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
 from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
@@ -114,7 +114,7 @@ class Sessions:
 
         Raises `Forbidden` when their token is good for one session only.
         """
-        self._check_whole(caller)
+        caller.check_whole()
         return await self._start(
             caller.user_id, assistant=assistant, title=title, metadata=metadata, state=state, lasting=lasting
         )
@@ -130,7 +130,7 @@ class Sessions:
 
         While the database is away, the one that was current when it was last asked.
         """
-        self._check_whole(caller)
+        caller.check_whole()
         try:
             async with self._database.transaction(caller.user_id) as connection:
                 session = await store.find_current_session(connection, caller.user_id)
@@ -167,7 +167,7 @@ class Sessions:
         It is remembered until it ends or is deleted, and a moment longer: who finds it gone asks `anew`. Raises
         `Forbidden` as `start` does.
         """
-        self._check_whole(caller)
+        caller.check_whole()
         known = None if anew else self._threads.find((caller.user_id, name))
         if known:
             return known
@@ -178,7 +178,7 @@ class Sessions:
 
     async def find_thread(self, caller: Caller, name: str) -> Session | None:
         """The caller's one session under this name, or None; raises `Forbidden` as `start` does."""
-        self._check_whole(caller)
+        caller.check_whole()
         async with self._database.transaction(caller.user_id) as connection:
             return await store.find_session_by_thread(connection, caller.user_id, name)
 
@@ -204,20 +204,12 @@ class Sessions:
 
         `before` is the `last_seen_at` and id of the last one seen.
         """
-        async with self._database.transaction(caller.user_id) as connection:
-            return await store.list_sessions(
-                connection,
-                caller.user_id,
-                only=caller.session_id,
-                before=before,
-                limit=limit,
-                ended=ended,
-                metadata=metadata,
-            )
+        wanted = Wanted(ended=ended, metadata=metadata)
+        return [listed.session for listed in await self.listing.of(caller, wanted, before=before, limit=limit)]
 
     async def rename(self, caller: Caller, session_id: UUID, title: str) -> Session:
         """Give a session another title."""
-        self._check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             return self._found(await store.update_title(connection, session_id, title), caller)
 
@@ -233,25 +225,25 @@ class Sessions:
 
     async def end_lasting(self, caller: Caller) -> list[Session]:
         """End the sessions that go on until their user logs out; the caller has."""
-        self._check_whole(caller)
+        caller.check_whole()
         async with self._database.transaction(caller.user_id) as connection:
             return await store.update_lasting_ended(connection, caller.user_id)
 
     async def end(self, caller: Caller, session_id: UUID) -> Session:
         """Mark a session as ended; one that has ended stays as it is."""
-        self._check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             return self._found(await store.update_ended(connection, session_id), caller)
 
     async def reopen(self, caller: Caller, session_id: UUID) -> Session:
         """Let an ended session go on, used just now; one that goes on stays as it is."""
-        self._check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             return self._found(await store.update_reopened(connection, session_id), caller)
 
     async def delete(self, caller: Caller, session_id: UUID) -> None:
         """Delete a session with its messages and its summary, for good."""
-        self._check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             if not await store.delete_session(connection, session_id):
                 raise SessionNotFound
@@ -323,17 +315,8 @@ class Sessions:
             self._capabilities.forget(capability)
 
     @staticmethod
-    def _check(caller: Caller, session_id: UUID) -> None:
-        if not caller.may_enter(session_id):
-            raise SessionNotFound
-
-    @staticmethod
-    def _check_whole(caller: Caller) -> None:
-        if caller.session_id is not None:
-            raise Forbidden("This token is good for one session only.")
-
-    def _found(self, session: Session | None, caller: Caller) -> Session:
+    def _found(session: Session | None, caller: Caller) -> Session:
         if session is None:
             raise SessionNotFound
-        self._check(caller, session.id)
+        caller.check_session(session.id)
         return session

@@ -109,40 +109,6 @@ async def find_session_by_thread(connection: Connection, user_id: UUID, thread: 
     return Session.from_row(row) if row else None
 
 
-async def list_sessions(
-    connection: Connection,
-    user_id: UUID,
-    *,
-    only: UUID | None,
-    before: tuple[datetime, UUID] | None,
-    limit: int,
-    ended: bool | None,
-    metadata: dict[str, Any] | None,
-) -> list[Session]:
-    """The user's sessions, or `only` the one, last used first, after the one that `before` names."""
-    cursor = await connection.execute(
-        f"""
-        SELECT {_SESSION} FROM sessions
-        WHERE user_id = %(user)s
-          AND (%(only)s::uuid IS NULL OR id = %(only)s)
-          AND (%(seen)s::timestamptz IS NULL OR (last_seen_at, id) < (%(seen)s, %(id)s))
-          AND (%(ended)s::boolean IS NULL OR (ended_at IS NOT NULL) = %(ended)s)
-          AND (%(metadata)s::jsonb IS NULL OR metadata @> %(metadata)s)
-        ORDER BY last_seen_at DESC, id DESC LIMIT %(limit)s
-        """,
-        {
-            "user": user_id,
-            "only": only,
-            "seen": before[0] if before else None,
-            "id": before[1] if before else None,
-            "ended": ended,
-            "metadata": None if metadata is None else Jsonb(metadata),
-            "limit": limit,
-        },
-    )
-    return [Session.from_row(row) for row in await cursor.fetchall()]
-
-
 async def update_title(
     connection: Connection, session_id: UUID, title: str, *, unless_named: bool = False
 ) -> Session | None:

@@ -37,7 +37,7 @@ class Messages:
 
         With `metadata`, those whose own holds it.
         """
-        _check(caller, session_id)
+        caller.check_session(session_id)
         copy = await self._copies.find(caller.user_id, session_id) if metadata is None else None
         page = copy.page(after=after, before=before, limit=limit) if copy else None
         async with self._database.transaction(caller.user_id) as connection:
@@ -79,7 +79,7 @@ class Messages:
 
         Raises `SessionNotFound`, and `SessionBusy` while a reply is being written.
         """
-        _check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             outcome, message = await doors.add_message(
                 connection,
@@ -107,14 +107,9 @@ class Messages:
 
     async def running(self, caller: Caller, session_id: UUID) -> Message | None:
         """The reply being written in a session, if one is; raises `SessionNotFound`."""
-        _check(caller, session_id)
+        caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             reply = await store.find_running_reply(connection, session_id)
             if reply is None and await sessions.find_session(connection, session_id) is None:
                 raise SessionNotFound
         return reply
-
-
-def _check(caller: Caller, session_id: UUID) -> None:
-    if not caller.may_enter(session_id):
-        raise SessionNotFound
