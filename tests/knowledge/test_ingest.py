@@ -186,6 +186,37 @@ async def test_kinds_titles_headings_and_links_are_read(knowledge: Knowledge, tm
     assert (await knowledge.search("becken geschlossen", name)).hits[0].title == "Öffnungszeiten"
 
 
+async def test_a_files_relative_links_lead_to_the_files_beside_it(
+    knowledge: Knowledge, tmp_path: Path, name: str
+) -> None:
+    root = tmp_path / "manual"
+    (root / "pools").mkdir(parents=True)
+    (root / "pools" / "deep end.md").write_text(
+        "# The deep end\n\nFirst the [rules](../rules.html#diving), [the pump](pump.md), [gone](gone.md), "
+        "[outside](../../../etc/passwd), [the disk](file:///etc/passwd), [the root](/etc/passwd), [here](#top), "
+        "[mail](mailto:a@b.example), [a colon](x:y), [the web](https://law.example/a#b).\n"
+    )
+    (root / "pools" / "pump.md").write_text("---\nurl: https://pools.example/pump\n---\n# The pump\n\nIt hums.\n")
+    (root / "rules.html").write_text(
+        "<html><head><title>Rules</title></head><body><article><h1>Rules</h1><p>No diving into the shallow end, see "
+        "<a href='pools/deep%20end.md'>the deep end</a> and <a href='https://pools.example/pump'>the pump</a>.</p>"
+        "</article></body></html>"
+    )
+    await knowledge.ingest(root, name)
+    documents, _ = await knowledge.documents(Filters(assistant=name), after=None, limit=10)
+    titles = {str(document.id): document.title for document in documents}
+    found, _ = await knowledge.links(document=None, query=None, after=None, limit=100)
+    ours = [link for link in found if str(link.document_id) in titles]
+    assert {(link.document_title, link.url, titles.get(str(link.target_id))) for link in ours} == {
+        ("The deep end", "manual/rules.html", "Rules"),
+        ("The deep end", "manual/pools/pump.md", "The pump"),
+        ("The deep end", "manual/pools/gone.md", None),
+        ("The deep end", "https://law.example/a", None),
+        ("Rules", "manual/pools/deep end.md", "The deep end"),
+        ("Rules", "https://pools.example/pump", "The pump"),
+    }
+
+
 def a_pdf(text: str) -> bytes:
     """The smallest PDF with a line of text on its page."""
     stream = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()

@@ -122,7 +122,9 @@ class ChunkOut(BaseModel):
 
 
 class LinkOut(BaseModel):
-    """A link of a document; `target_id`: the document it leads to, where that is here too."""
+    """A link of a document: a whole address, or the `path` of another file; `target_id`: the document it leads to, where
+    that is here too.
+    """
 
     id: UUID
     document_id: UUID

@@ -50,14 +50,21 @@ class Reader:
             await process.wait()
 
     async def read(
-        self, body: bytes, kind: Kind, name: str, base: str | None = None, charset: str | None = None
+        self,
+        body: bytes,
+        kind: Kind,
+        name: str,
+        base: str | None = None,
+        charset: str | None = None,
+        path: str | None = None,
     ) -> Read:
         """The document in `body`, as `reading.read` reads it. Raises `Unreadable`."""
+        about = {"kind": kind, "name": name, "base": base, "charset": charset, "path": path}
         if kind not in _APART and len(body) <= _SMALL:
-            return await asyncio.to_thread(read, body, kind, name, base, charset)
+            return await asyncio.to_thread(read, body, kind, name, base, charset, path)
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._ask(body, {"kind": kind, "name": name, "base": base, "charset": charset})
+                answer = await self._ask(body, about)
         except TimeoutError as error:
             await self.aclose()
             raise Unreadable(f"It takes longer than {self._seconds:g} s to read.") from error

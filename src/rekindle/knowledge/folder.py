@@ -89,6 +89,5 @@ class FileItem(Item):
 
     async def read(self) -> Read:
         """It as a document. Raises `Unreadable`."""
-        return await self._reader.read(
-            self._body, self.kind, clean(os.fsencode(self._file.stem).decode(errors="replace"))
-        )
+        name = clean(os.fsencode(self._file.stem).decode(errors="replace"))
+        return await self._reader.read(self._body, self.kind, name, path=self.path)

@@ -28,6 +28,8 @@ _PATIENCE = 3
 """After so many failures of the embedder in a row, the rest is left to the server's job."""
 _SIGN_SECONDS = 2.0
 """Between two signs of life of a run, with what it has done so far."""
+_LONGEST_URI = 2_400
+"""In bytes: what an index of PostgreSQL takes."""
 _MOST_TOLD = 100
 """Documents left out that an outcome names."""
 
@@ -128,6 +130,8 @@ class Run:
         before = self.known.pop(item.uri, None)
         name = item.path or item.uri
         try:
+            if len(item.uri.encode()) > _LONGEST_URI:
+                raise Unreadable("Its path or address is too long.")
             digest = await asyncio.to_thread(item.digest)
             if before is not None and before.digest == digest:
                 self.outcome.unchanged += 1

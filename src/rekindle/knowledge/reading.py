@@ -4,12 +4,13 @@ What stands in a document is data, never believed: it is bounded here, and quote
 """
 
 import io
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from rekindle.assistants.text import clean, folded
 from rekindle.errors import InvalidRequest
@@ -24,7 +25,7 @@ MEDIA_TYPES: dict[str, Kind] = {
     "text/html": "html", "application/xhtml+xml": "html", "text/markdown": "markdown", "text/plain": "text",
     "application/pdf": "pdf",
 }  # fmt: skip
-VERSION = 1
+VERSION = 2
 """Part of each document's hash: when reading changes, so do all documents."""
 
 MAX_BYTES = 20_000_000
@@ -55,7 +56,9 @@ class Unreadable(InvalidRequest):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a document points to: a whole address, and the words it is behind."""
+    """Where a document points to, and the words it is behind: a whole address, or another file's path as documents'
+    paths are told.
+    """
 
     url: str
     text: str
@@ -82,8 +85,17 @@ class Read:
     follow: bool = True
 
 
-def read(body: bytes, kind: Kind, name: str, base: str | None = None, charset: str | None = None) -> Read:
+def read(
+    body: bytes,
+    kind: Kind,
+    name: str,
+    base: str | None = None,
+    charset: str | None = None,
+    path: str | None = None,
+) -> Read:
     """The document in `body`, named `name` where it names itself not; `base`: what its links are relative to.
+
+    A file's are relative to the address that it says is its own, or else to its `path`.
 
     Raises `Unreadable` for what is damaged, too large or locked, and where the library that reads it is not there.
     """
@@ -96,11 +108,11 @@ def read(body: bytes, kind: Kind, name: str, base: str | None = None, charset: s
     reader: Callable[[], Read]
     match kind:
         case "html":
-            reader = lambda: _read_html(body, name, base, charset)  # noqa: E731
+            reader = lambda: _read_html(body, name, base, charset, path)  # noqa: E731
         case "pdf":
             reader = lambda: _read_pdf(body, name)  # noqa: E731
         case "markdown":
-            reader = lambda: read_markdown(_decoded(body, charset), name, base)  # noqa: E731
+            reader = lambda: read_markdown(_decoded(body, charset), name, base, path)  # noqa: E731
         case _:
             reader = lambda: _read_text(_decoded(body, charset), name)  # noqa: E731
     try:
@@ -111,7 +123,7 @@ def read(body: bytes, kind: Kind, name: str, base: str | None = None, charset: s
         raise Unreadable(f"It cannot be read as {kind}: {folded(f'{type(error).__name__}: {error}', 200)}") from error
 
 
-def read_markdown(text: str, name: str, base: str | None = None) -> Read:
+def read_markdown(text: str, name: str, base: str | None = None, path: str | None = None) -> Read:
     """Markdown, whose front matter may give `title` and `url`."""
     facts, text = _front(text)
     url = facts.get("url") if is_web(facts.get("url", "")) else None
@@ -122,7 +134,7 @@ def read_markdown(text: str, name: str, base: str | None = None) -> Read:
         "markdown",
         folded(title, 300),
         tuple(_without(title, section) for section in sections if section.text),
-        _unique(_markdown_links(text[:MAX_CHARS], base or url)),
+        _unique(_markdown_links(text[:MAX_CHARS], base or url, path)),
         url=url,
     )
 
@@ -139,7 +151,7 @@ def _read_text(text: str, name: str) -> Read:
     return Read("text", folded(title, 300), (Section("", text.strip()),) if text.strip() else (), links)
 
 
-def _read_html(body: bytes, name: str, base: str | None, charset: str | None) -> Read:
+def _read_html(body: bytes, name: str, base: str | None, charset: str | None, path: str | None) -> Read:
     # Libraries of an extra, half a second to load: for processes that read HTML only.
     from selectolax.lexbor import LexborHTMLParser
     from trafilatura import extract
@@ -166,7 +178,7 @@ def _read_html(body: bytes, name: str, base: str | None, charset: str | None) ->
         Link(url, folded(tag.text(deep=True, separator=" "), 200))
         for tag in tree.css("a[href]")
         if "nofollow" not in (tag.attributes.get("rel") or "").lower().split()
-        and (url := _absolute(tag.attributes.get("href") or "", base))
+        and (url := _leads_to(tag.attributes.get("href") or "", base, path))
     )
     named = tree.css_first("title")
     title = folded(named.text(), 300) if named is not None else ""
@@ -316,12 +328,27 @@ def _without(title: str, section: Section) -> Section:
     return Section(rest, section.text) if first and first == folded(title, 150) else section
 
 
-def _markdown_links(text: str, base: str | None) -> Iterator[Link]:
+def _markdown_links(text: str, base: str | None, path: str | None) -> Iterator[Link]:
     for match in _MARKDOWN_LINK.finditer(text):
-        if not match[1] and (url := _absolute(match[3], base)):
+        if not match[1] and (url := _leads_to(match[3], base, path)):
             yield Link(url, folded(match[2], 200))
     for match in _BARE_LINK.finditer(text):
         yield Link(match[0].rstrip(".,;:!?"), "")
+
+
+def _leads_to(target: str, base: str | None, path: str | None) -> str | None:
+    """A whole web address, or where there is none to be relative to, another file's path; None for what is neither."""
+    if (url := _absolute(target, base)) or base or not path:
+        return url
+    try:
+        parts = urlsplit(clean(target).strip())
+    except ValueError:
+        return None
+    beside = unquote(parts.path)
+    if parts.scheme or parts.netloc or not beside or beside.startswith("/"):
+        return None
+    file = posixpath.normpath(posixpath.join(posixpath.dirname(path), beside))
+    return None if file.startswith("..") or len(file) > 2_000 else clean(file)
 
 
 def _absolute(target: str, base: str | None) -> str | None:

@@ -249,9 +249,11 @@ async def list_links(
     """Links, newest first."""
     cursor = await connection.execute(
         f"""
-        SELECT l.id, l.document_id, d.title AS document_title, l.url, l.text, (
-            SELECT t.id FROM documents t
-            WHERE t.uri = l.url AND t.assistant IS NOT DISTINCT FROM d.assistant LIMIT 1) AS target_id
+        SELECT l.id, l.document_id, d.title AS document_title, l.url, l.text, coalesce(
+            (SELECT t.id FROM documents t
+             WHERE t.uri = l.url AND t.assistant IS NOT DISTINCT FROM d.assistant LIMIT 1),
+            (SELECT t.id FROM documents t WHERE t.path = l.url AND t.source_id = d.source_id LIMIT 1),
+            (SELECT t.id FROM documents t WHERE t.url = l.url AND t.source_id = d.source_id LIMIT 1)) AS target_id
         FROM (SELECT l.* {_LINKS} AND (%(after)s::uuid IS NULL OR l.id < %(after)s)
               ORDER BY l.id DESC LIMIT %(limit)s) l JOIN documents d ON d.id = l.document_id
         ORDER BY l.id DESC

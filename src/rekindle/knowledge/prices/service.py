@@ -1,7 +1,6 @@
 """Courses and what they cost: price lists brought in, and prices told, exact to the last digit."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from rekindle.assistants.assistant import Errand, Source
 from rekindle.database import Database
+from rekindle.knowledge.known import KnownOf
 from rekindle.knowledge.prices import store
 from rekindle.knowledge.prices.naming import meant
 from rekindle.knowledge.prices.pricelist import MAX_PEOPLE, Listed, Price, read_price_list
@@ -22,7 +22,6 @@ __all__ = ["Course", "Imported", "Price", "Prices", "Quote"]
 _MOST_COURSES = 5_000
 _NAMED = 8
 """Most names told when several courses may be meant."""
-_KNOWN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Prices:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._any: dict[str | None, tuple[float, bool]] = {}
+        self._any = KnownOf[bool]()
 
     async def import_file(self, path: Path, assistant: str | None = None, *, replace: bool = False) -> Imported:
         """Bring in a price list, whole or not at all: it says all prices of the courses it names.
@@ -118,7 +117,7 @@ class Prices:
                 await store.write_courses(connection, assistant, writing)
             gone = [course.id for course in here.values()] if replace else []
             removed = await store.delete_courses(connection, gone) if gone else 0
-        self._any.clear()
+        self._any.forget()
         every = [price for course in listed for price in course.prices]
         groups = sum(price.is_group for price in every)
         changed = len(writing) - added
@@ -157,12 +156,12 @@ class Prices:
 
     async def is_there_for(self, errand: Errand) -> bool:
         """Whether there are courses for a turn's assistant; asks the database every half minute at most."""
-        known = self._any.get(errand.assistant)
-        if known is None or time.monotonic() - known[0] > _KNOWN_SECONDS:
+
+        async def ask() -> bool:
             async with self._database.system() as connection:
-                known = time.monotonic(), await store.has_any(connection, errand.assistant)
-            self._any[errand.assistant] = known
-        return known[1]
+                return await store.has_any(connection, errand.assistant)
+
+        return await self._any.get(errand.assistant, ask)
 
     async def courses(
         self, *, assistant: str | None, query: str | None, after: tuple[str, UUID] | None, limit: int

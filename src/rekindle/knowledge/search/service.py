@@ -2,15 +2,16 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
 
-from rekindle.database import Connection, Database
+from rekindle.database import Database
 from rekindle.errors import ModelError
+from rekindle.knowledge.known import KnownOf
 from rekindle.knowledge.passages import lexeme
 from rekindle.knowledge.search import store
 from rekindle.knowledge.search.store import Candidate, Sizes
@@ -30,9 +31,6 @@ _COMPARED = 5_000
 """So many passages are compared one by one: an index may miss some, the more so under a filter."""
 _EMBED_SECONDS = 5.0
 _BATCH = 64
-_SCOPES = 100
-_KNOWN_SECONDS = 30.0
-"""How long what is known of the whole (how much there is) is not asked again."""
 
 _MEANING = 1.5
 """What nearness in meaning (cosine) counts beside the share of the question's words (0 to 1)."""
@@ -85,8 +83,8 @@ class Search:
     def __init__(self, database: Database, embedder: Embedder | None) -> None:
         self._database = database
         self._embedder = embedder
-        self._sizes: dict[str | None, tuple[float, Sizes]] = {}
-        self._any: dict[str | None, tuple[float, bool]] = {}
+        self._sizes = KnownOf[Sizes]()
+        self._any = KnownOf[bool]()
 
     @property
     def model(self) -> str | None:
@@ -95,17 +93,17 @@ class Search:
 
     async def has_any(self, assistant: str | None) -> bool:
         """Whether there is anything for this assistant; asks the database every half minute at most."""
-        known = self._any.get(assistant)
-        if known is None or time.monotonic() - known[0] > _KNOWN_SECONDS:
+
+        async def ask() -> bool:
             async with self._database.system() as connection:
-                known = time.monotonic(), await store.has_any(connection, assistant)
-            self._any[assistant] = known
-        return known[1]
+                return await store.has_any(connection, assistant)
+
+        return await self._any.get(assistant, ask)
 
     def forget(self) -> None:
         """Documents have come or gone: what is known of the whole is asked again."""
-        self._sizes.clear()
-        self._any.clear()
+        self._sizes.forget()
+        self._any.forget()
 
     async def find(
         self,
@@ -125,7 +123,7 @@ class Search:
         asked = await self._embedded(query)
         as_whom = self._database.transaction(user_id) if user_id else self._database.system()
         async with as_whom as connection:
-            sizes = await self._measured(connection, assistant)
+            sizes = await self._sizes.get(assistant, partial(store.measure, connection, assistant))
             queries = [lexeme(term) for term in wanted]
             holding = await store.count_holding(connection, queries) if queries else []
             weights = [_rarity(sizes.chunks, count) for count in holding]
@@ -193,14 +191,6 @@ class Search:
             log.warning("knowledge.words_alone", error=type(error).__name__)
             return None
         return vector
-
-    async def _measured(self, connection: Connection, assistant: str | None) -> Sizes:
-        known = self._sizes.get(assistant)
-        if known is None or time.monotonic() - known[0] > _KNOWN_SECONDS:
-            if len(self._sizes) >= _SCOPES:  # names are callers' words
-                self._sizes.clear()
-            known = self._sizes[assistant] = time.monotonic(), await store.measure(connection, assistant)
-        return known[1]
 
 
 def _ranked(found: Sequence[Candidate], weights: dict[str, float], usual: float) -> list[tuple[Place, Candidate]]:

@@ -44,6 +44,8 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_source ON documents (source_id, uri);
 CREATE INDEX documents_uri ON documents (uri);
+CREATE INDEX documents_path ON documents USING hash (path);
+CREATE INDEX documents_url ON documents USING hash (url);
 
 -- `words` holds stems made by Rekindle itself, with their places: A of titles, B of headings, D of the text.
 CREATE TABLE chunks (
