@@ -302,6 +302,26 @@ async def test_who_gives_way_in_a_deadlock_does_not_take_the_database_for_one_th
     assert sorted(type(end).__name__ for end in ends) == ["DatabaseDown", "NoneType"]
 
 
+async def test_a_task_that_is_cancelled_as_it_gets_a_connection_ends(conninfo: str) -> None:
+    database = Database(conninfo, pool_size=1)
+    await database.open()
+
+    async def in_rounds() -> None:
+        while True:
+            async with database.connection() as connection:
+                await connection.execute("SELECT 1")
+
+    for moment in range(100):
+        tasks = [asyncio.create_task(in_rounds()) for _ in range(3)]
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        _, running = await asyncio.wait(tasks, timeout=5)
+        assert not running, f"cancelled after {moment} rounds of the loop"
+    await database.close()
+
+
 @pytest.mark.parametrize("prepare", [True, False])
 async def test_statements_are_prepared_only_where_that_is_set(conninfo: str, *, prepare: bool) -> None:
     database = Database(conninfo, pool_size=2, prepare=prepare)

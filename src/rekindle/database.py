@@ -122,12 +122,18 @@ class Database:
         away = self._away_until
         if away is not None and time.monotonic() < away:
             raise DatabaseDown  # at once: what can go on without the database must not wait for it
+        task = asyncio.current_task()
+        cancellings = task.cancelling() if task else 0
         try:
             wait = self._wait_seconds if away is None else AWAY_SECONDS
             async with asyncio.timeout(STATEMENT_SECONDS), self._pool.connection(timeout=wait) as connection:
                 yield connection
             self._away_until = None
             self._answered_at = time.monotonic()
+            if task and task.cancelling() > cancellings:
+                # The pool may lose a cancellation that comes as it hands out a connection (psycopg issue 1345): a task
+                # that works in rounds would never end, and with it neither would the server.
+                raise asyncio.CancelledError
         except QueryCanceled as error:
             raise TooMuch from error
         except (OperationalError, TimeoutError) as error:
