@@ -173,6 +173,16 @@ async def test_many_first_sights_at_once_make_one_user(open_a_house: OpenHouse, 
     assert len({caller.user_id for caller in callers}) == 1
 
 
+async def test_people_to_whom_the_host_gives_one_address_at_once_stay_apart(
+    open_a_house: OpenHouse, email: str
+) -> None:
+    house = await open_a_house(work=False, **HOST)
+    for n in range(5):
+        texts = [token(sub=f"{email} {n} {person}", email=f"{n}.{email}") for person in range(6)]
+        callers = await asyncio.gather(*map(house.identity.read, texts))
+        assert len({caller.user_id for caller in callers}) == 6
+
+
 async def test_a_hosts_token_can_be_revoked(open_a_house: OpenHouse, email: str) -> None:
     house = await open_a_house(work=False, **HOST)
     text = token(sub=email)

@@ -149,6 +149,9 @@ BEGIN
     IF FOUND THEN
         RETURN known;
     END IF;
+    IF address IS NOT NULL THEN  -- one at a time, or two to whom the host gave one address would be one person here
+        PERFORM pg_advisory_xact_lock(hashtextextended(address, 1));
+    END IF;
     SELECT u.id INTO known FROM users u WHERE u.email = address FOR UPDATE;
     IF EXISTS (SELECT FROM host_accounts h WHERE h.user_id = known AND h.issuer = p_issuer) THEN
         known := NULL;  -- the host gave somebody else's address to this person: they do not inherit that account
