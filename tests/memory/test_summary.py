@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rekindle.assistants.assistant import Said
 from rekindle.assistants.quoting import answer
+from rekindle.assistants.text import with_picture
 from rekindle.errors import ModelBusy, ModelCutShort, ModelError
 from rekindle.memory.reply import repeats_itself
 from rekindle.memory.summary import ExtractiveSummaries, ModelSummaries, Summary, transcript
@@ -351,3 +352,24 @@ def test_going_round_in_circles_is_known() -> None:
     assert not repeats_itself(
         "The user asked about pools. The assistant told the user what pools cost, and when they open."
     )
+
+
+async def test_what_a_picture_shows_is_nobodys_words_and_no_topic() -> None:
+    said: list[tuple[Literal["user", "assistant"], str, str | None]] = [
+        ("user", "I have taken up pottery.", "a photo of a bowl on a shelf"),
+        ("assistant", "Lovely pottery!", "a photo of a shelf"),
+        ("user", "", "a photo of a grey dog with a bowl"),
+        ("user", "I love pottery [shares a picture of it.", None),
+    ]
+    summary = await ExtractiveSummaries().write([Said(role, with_picture(text, shown)) for role, text, shown in said])
+    assert summary.topics[0] == "pottery"
+    assert not {"photo", "shelf", "bowl", "grey dog"} & set(summary.topics)
+    assert "photo" not in summary.text
+    assert "[shares a picture of it." in summary.text
+
+
+async def test_topics_are_what_the_user_brought_rather_than_what_an_answer_quotes() -> None:
+    page = "The drain cover is checked for cracks. A drain cover that is loose closes the pool."
+    summary = await ExtractiveSummaries().write(talk("Which CPO course fits?", page, "Is the CPO course online?"))
+    assert summary.topics[0].startswith("CPO")
+    assert any("drain" in topic for topic in summary.topics), "what is answered counts too"

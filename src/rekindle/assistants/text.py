@@ -11,6 +11,8 @@ _WIDE = re.compile(
 )
 """Chinese, Japanese and Korean characters, and emoji: about a token each."""
 
+_PICTURE = "[shares a picture: "
+
 _DEEPEST = 20
 """Levels of nesting kept of a tool's arguments."""
 
@@ -34,6 +36,17 @@ def folded(text: str, longest: int) -> str:
     # str.split() knows every line end there is: U+2028, U+0085, form feeds.
     line = _CONTROL.sub("", " ".join(clean(text).split()))
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def with_picture(text: str, caption: str | None) -> str:
+    """What somebody said with a picture that they shared, as it is kept and searched."""
+    return f"{text} {_PICTURE}{folded(caption, 2_000)}]".strip() if caption else text
+
+
+def without_picture(text: str) -> str:
+    """What they said themselves: the words of `with_picture` are whoever described the picture's."""
+    said, picture, caption = text.rpartition(_PICTURE)
+    return said.rstrip() if picture and caption.endswith("]") else text
 
 
 def tokens(text: str) -> int:

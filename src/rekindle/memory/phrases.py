@@ -37,8 +37,7 @@ _BEFORE_AN_ACT = _words(
 
 @dataclass(slots=True)
 class _Phrase:
-    messages: int = 0
-    last: int = -1
+    places: list[int] = field(default_factory=list)
     surfaces: Counter[str] = field(default_factory=Counter)
     proper: int = 0
     things: int = 0
@@ -46,11 +45,12 @@ class _Phrase:
     alone: int = 0
 
 
-def key_phrases(texts: Sequence[str], limit: int = 5) -> list[str]:
+def key_phrases(texts: Sequence[str], limit: int = 5, *, worth: Sequence[float] = ()) -> list[str]:
     """Up to `limit` phrases of one to three words that the texts turn on, the weightiest first.
 
-    None contains another; each is written as the texts write it most.
+    None contains another; each is written as the texts write it most. `worth`: what each text counts, one unless given.
     """
+    counts = worth or [1.0] * len(texts)
     found: dict[tuple[str, ...], _Phrase] = {}
     for at, text in enumerate(texts):
         for sentence in sentences(text):
@@ -59,10 +59,10 @@ def key_phrases(texts: Sequence[str], limit: int = 5) -> list[str]:
             for part in _HAN_FUNCTION.sub(" ", sentence).split():
                 for run in _HAN.findall(part):
                     _note(found, (run,), run, at)
-    ranked = sorted(found.items(), key=lambda item: -_weight(*item))  # of equals, the one said first
+    weights = {key: _weight(key, phrase, counts) for key, phrase in found.items()}
     chosen: list[tuple[str, ...]] = []
-    for key, phrase in ranked:
-        if len(chosen) == limit or _weight(key, phrase) < 0.5:
+    for key in sorted(found, key=lambda key: -weights[key]):  # of equals, the one said first
+        if len(chosen) == limit or weights[key] < 0.5:
             break
         if not any(set(key) & set(other) for other in chosen):
             chosen.append(key)
@@ -117,18 +117,17 @@ def _count_run(run: Sequence[str], before: str, at: int, found: dict[tuple[str, 
 
 def _note(found: dict[tuple[str, ...], _Phrase], key: tuple[str, ...], surface: str, at: int) -> _Phrase:
     phrase = found.setdefault(key, _Phrase())
-    if phrase.last != at:
-        phrase.messages += 1
-        phrase.last = at
+    if phrase.places[-1:] != [at]:
+        phrase.places.append(at)
     phrase.surfaces[surface] += 1
     return phrase
 
 
-def _weight(key: tuple[str, ...], phrase: _Phrase) -> float:
+def _weight(key: tuple[str, ...], phrase: _Phrase, counts: Sequence[float]) -> float:
     uses = phrase.surfaces.total()
     if phrase.alone * 2 > uses and phrase.surfaces.most_common(1)[0][0][0].isupper():
         return 0.0  # somebody spoken to by name: "Thanks, Ann!"
-    weight = phrase.messages * (1 + 0.6 * (len(key) - 1))
+    weight = sum(counts[at] for at in phrase.places) * (1 + 0.6 * (len(key) - 1))
     weight *= 1 + phrase.proper / uses
     if len(key) == 1 and phrase.surfaces.most_common(1)[0][0].endswith(("ing", "ed")):
         weight *= 0.6

@@ -11,11 +11,15 @@ from uuid import UUID
 
 from rekindle.assistants.assistant import Said
 from rekindle.assistants.past import said_in
+from rekindle.assistants.text import without_picture
 from rekindle.assistants.voice import without_frames
 from rekindle.memory.cues import Cue, is_small_talk
 from rekindle.memory.extract import Sentence, excerpt, head_and_tail, pick, quoted, shorten, statements
 from rekindle.memory.phrases import key_phrases
 from rekindle.memory.reply import read_reply
+
+ANSWER = 0.5
+"""What a message of the assistant's counts for the topics, beside one of the user's."""
 
 _LISTS = ("topics", "preferences", "open_questions", "milestones")
 
@@ -78,7 +82,7 @@ class ExtractiveSummaries:
         kept = "" if quotes or not earlier else shorten(" ".join(earlier.split()), self._longest // 2) + " "
         talk = quotes + [(message.role == "user", _own(message)) for message in head_and_tail(messages)]
         said = statements(talk)
-        topics = tuple(key_phrases([excerpt(text, 2_000) for _, text in talk]))
+        topics = _topics(talk)
         return Summary(
             text=kept + self._text(talk, said, topics, len(kept)),
             topics=topics,
@@ -137,8 +141,7 @@ class ModelSummaries:
         written = read_reply(reply)
         return Summary(
             text=written.text,
-            topics=written.topics
-            or tuple(key_phrases([excerpt(said.text, 2_000) for said in head_and_tail(messages)])),
+            topics=written.topics or _topics([(said.role == "user", _own(said)) for said in head_and_tail(messages)]),
             preferences=written.preferences,
             open_questions=written.open_questions,
             milestones=written.milestones,
@@ -195,8 +198,18 @@ def _fitting(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _own(message: Said) -> str:
-    """What is a message's own: the offline model's answers quote what was said already."""
-    return message.text if message.role == "user" else without_frames(message.text)
+    """What is a message's own: the offline model's answers quote what was said already, and of a picture that was
+    shared somebody else wrote what it shows.
+    """
+    return without_picture(message.text if message.role == "user" else without_frames(message.text))
+
+
+def _topics(talk: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
+    """What a talk turns on. The user's words count twice as much: a talk is about what they brought to it, and an
+    answer that quotes a page at length is not to drown that.
+    """
+    worth = [1.0 if by_user else ANSWER for by_user, _ in talk]
+    return tuple(key_phrases([excerpt(text, 2_000) for _, text in talk], worth=worth))
 
 
 def _told(said: Sequence[Sentence], cue: Cue, most: int = 6) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from rekindle.assistants.text import clean, folded
+from rekindle.assistants.text import clean, folded, with_picture
 from rekindle.errors import InvalidRequest
 from rekindle.ids import uuid7
 from rekindle.sessions.messages.store import Message
@@ -53,8 +53,7 @@ class Line:
     @property
     def content(self) -> str:
         """The text, and the picture in words."""
-        shared = f"[shares a picture: {self.caption}]" if self.caption else ""
-        return f"{self.text} {shared}".strip()
+        return with_picture(self.text, self.caption)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from rekindle.assistants.text import without_picture
 from rekindle.database import Connection
 
 Unit = Literal["week", "month"]
@@ -98,7 +99,10 @@ async def list_lines(
         """,
         (chars, user_id, since, until, limit),
     )
-    return [Line(row["session_id"], row["seq"], row["said_at"], row["text"]) for row in await cursor.fetchall()]
+    return [
+        Line(row["session_id"], row["seq"], row["said_at"], without_picture(row["text"]))
+        for row in await cursor.fetchall()
+    ]
 
 
 async def list_counts(
