@@ -143,7 +143,7 @@ async def weighed(house: House, file: Path) -> list[Question]:
             first, as_asked = model.questions([asked.first_person, asked.text])
             looked = look(past, asked, {model.name: first.whole}, past.length > 0)
             async with house.database.transaction(caller.user_id) as connection:
-                tokens = await store.list_tokens(connection, past.token_slices(looked.lines, model.name))
+                tokens = await store.find_tokens(connection, past.token_slices(looked.lines, model.name))
             signs = weigh(past, asked, looked, (first, as_asked), tokens)
             places = zip(past.session_bytes(looked.lines), past.seqs(looked.lines).tolist(), strict=True)
             gold = [number for number, place in enumerate(places) if names[place] in question["gold"]]

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from rekindle.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
     from tokenizers import Tokenizer
 
 Vectors = NDArray[np.float32]
@@ -137,13 +138,10 @@ class MiniLM:
                 import onnxruntime
                 from tokenizers import Tokenizer
 
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = options.inter_op_num_threads = 1
-                options.log_severity_level = 3
                 try:
                     session = onnxruntime.InferenceSession(
                         str(self._folder / GRAPH),
-                        options,
+                        _options(),
                         providers=["CPUExecutionProvider"],
                         disabled_optimizers=_SLOWER,
                     )
@@ -156,6 +154,43 @@ class MiniLM:
                 tokenizer.no_padding()
                 self._loaded = session, tokenizer
             return self._loaded
+
+
+_PRODUCT = (
+    b'\x08\t:{\n#\n\x05lines\n\x05asked\x12\x04near"\rMatMulInteger\x12\x04nearZ\x19\n\x05lines\x12\x10\n\x0e\x08\x02'
+    b"\x12\n\n\x03\x12\x01n\n\x03\x12\x01wZ\x19\n\x05asked\x12\x10\n\x0e\x08\x03\x12\n\n\x03\x12\x01w\n\x03\x12\x01mb\x18"
+    b"\n\x04near\x12\x10\n\x0e\x08\x06\x12\n\n\x03\x12\x01n\n\x03\x12\x01mB\x04\n\x00\x10\x14"
+)
+"""A graph of one node, `near = MatMulInteger(lines, asked)`, in ONNX's own format."""
+
+
+def compare(lines: Bits, asked: Vectors) -> Vectors:
+    """(n, m): products of signs (n, 48), packed, and vectors (m, 384), as if signs were -1 and 1.
+
+    In 8 bits, which a processor multiplies ten times as fast as floats, and NumPy does not at all.
+    """
+    scale = np.maximum(np.abs(asked).max(axis=1), 1e-12) / 127
+    whole = np.round(asked / scale[:, None]).astype(np.int8)
+    # Signs are 0 and 1 here: with -1 and 1 the product is twice this, less the sum of the question's token.
+    near: Any = _product().run(None, {"lines": np.unpackbits(lines, axis=1), "asked": np.ascontiguousarray(whole.T)})[0]
+    products: Vectors = (2 * near - whole.sum(axis=1, dtype=np.int32)) * scale.astype(np.float32)
+    return products
+
+
+@cache
+def _product() -> "InferenceSession":
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(_PRODUCT, _options(), providers=["CPUExecutionProvider"])
+
+
+def _options() -> "SessionOptions":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
 
 
 def is_installed() -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.minilm import Bits
+from rekindle.memory.minilm import TOKEN_BYTES, Bits
 from rekindle.memory.recall.lines import BLOCK, FACTS, Block
 
 Places = NDArray[np.intp]
@@ -71,6 +71,19 @@ class Slices:
     blocks: list[int]
     starts: list[int]
     counts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The signs of lines' tokens, of one line after the other, and how many each has."""
+
+    bits: Bits
+    counts: Places
+
+    @classmethod
+    def none(cls) -> "Tokens":
+        """Of no line."""
+        return cls(np.zeros((0, TOKEN_BYTES), np.uint8), np.zeros(0, np.intp))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

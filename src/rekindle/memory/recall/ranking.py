@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors
+from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors, compare
 from rekindle.memory.recall.lines import (
     ASKS,
     BY_ASSISTANT,
@@ -27,7 +27,7 @@ from rekindle.memory.recall.lines import (
     signs,
     word_number,
 )
-from rekindle.memory.recall.past import Past, Places
+from rekindle.memory.recall.past import Past, Places, Tokens
 from rekindle.memory.recall.question import Asked
 
 Scores = NDArray[np.float32]
@@ -37,8 +37,6 @@ CANDIDATES = 128
 _K1 = 1.2
 _B_LINE, _B_SESSION = 0.3, 0.75
 """How much a long text is held against it: lines hardly, sessions as usual."""
-_ONE_THREAD = 262_144
-"""Multiplications of one product that OpenBLAS does not share out among threads."""
 _BY_CHANCE = 20
 _AROUND = 2
 """Lines before and after whose words count as context."""
@@ -104,7 +102,7 @@ def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDAr
 
 
 def rank(
-    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: list[Bits]
+    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens
 ) -> Scores:
     """Scores of the candidates; `questions` in the first person and as asked, `tokens` of each candidate."""
     signs = weigh(past, asked, looked, questions, tokens)
@@ -112,7 +110,7 @@ def rank(
 
 
 def weigh(
-    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: list[Bits]
+    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens
 ) -> dict[str, Scores]:
     """Each sign of each candidate, by the name of its weight."""
     lines = looked.lines
@@ -170,37 +168,25 @@ def _times_before(sessions: Places, score: Scores) -> Scores:
     return before
 
 
-def late_interaction(questions: Sequence[Vectors], lines: list[Bits]) -> list[Scores]:
-    """For each question, of each line: the mean, over the question's tokens, of the nearness of the nearest token."""
-    signs = np.unpackbits(np.concatenate(lines), axis=1).astype(np.float32)
-    asked = np.ascontiguousarray(np.concatenate(questions).T)
-    # Signs are 0 and 1 here: with -1 and 1 the product is twice this, less the sum of the question's token.
-    products = (2 * _product(signs, asked) - asked.sum(axis=0)) / np.float32(math.sqrt(WIDTH))
-    starts = np.cumsum([0, *(len(line) for line in lines[:-1])])
-    nearest = np.maximum.reduceat(products, starts, axis=0)
+def late_interaction(questions: Sequence[Vectors], lines: Bits, ends: Places) -> list[Scores]:
+    """For each question, of each line: the mean, over the question's tokens, of the nearness of the nearest token.
+
+    `lines` are the tokens of one line after the other, at least one of each, `ends` where each line's end.
+    """
+    products = compare(lines, np.concatenate(questions))
+    nearest = np.maximum.reduceat(products, np.concatenate(([0], ends[:-1])), axis=0) / np.float32(math.sqrt(WIDTH))
     parts = np.split(nearest, np.cumsum([len(question) for question in questions])[:-1], axis=1)
     return [part.mean(axis=1, dtype=np.float32) for part in parts]
 
 
-def _product(many: Vectors, few: Vectors) -> Vectors:
-    """`many @ few`, in pieces so small that OpenBLAS keeps to one thread: its others would wait in a busy loop, which
-    costs ten times the work wherever another process has the second core.
-    """
-    rows = max(1, _ONE_THREAD // few.size)
-    pieces = len(many) // rows
-    first = np.matmul(many[: pieces * rows].reshape(pieces, rows, WIDTH), few).reshape(pieces * rows, few.shape[1])
-    return np.concatenate((first, many[pieces * rows :] @ few))
-
-
-def _near(questions: tuple[Question, Question], tokens: list[Bits]) -> tuple[Scores, Scores]:
+def _near(questions: tuple[Question, Question], tokens: Tokens) -> tuple[Scores, Scores]:
     """How near candidates are, in half standard deviations; a line without tokens is neither near nor far."""
-    near, as_asked = np.zeros((2, len(tokens)), np.float32)
-    known = [place for place, own in enumerate(tokens) if len(own)]
-    if known:
-        lines = [tokens[place] for place in known]
-        asked = questions[:1] if questions[0] is questions[1] else questions
-        scores = [2 * standard(score) for score in late_interaction([question.tokens for question in asked], lines)]
-        near[known], as_asked[known] = scores[0], scores[-1]
+    near, as_asked = np.zeros((2, len(tokens.counts)), np.float32)
+    known = np.flatnonzero(tokens.counts)
+    if len(known):
+        asked = [question.tokens for question in (questions[:1] if questions[0] is questions[1] else questions)]
+        scores = late_interaction(asked, tokens.bits, np.cumsum(tokens.counts[known]))
+        near[known], as_asked[known] = 2 * standard(scores[0]), 2 * standard(scores[-1])
     return near, as_asked
 
 

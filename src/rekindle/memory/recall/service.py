@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from rekindle.database import Connection, Database
 from rekindle.errors import ConfigurationError, ModelError, Unavailable, UserGone
 from rekindle.identity.service import Caller
-from rekindle.memory.minilm import Bits, MiniLM, Question, Vectors
+from rekindle.memory.minilm import MiniLM, Question, Vectors
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
 from rekindle.memory.recall.meaning import Meaning
-from rekindle.memory.recall.past import Past, Slices, gather, joined, packed
+from rekindle.memory.recall.past import Past, Slices, Tokens, gather, joined, packed
 from rekindle.memory.recall.question import Asked, read
 from rekindle.memory.recall.ranking import Looked, look, rank
 from rekindle.memory.recall.shelf import Shelf
@@ -276,7 +276,7 @@ class _Search:
             return None
         return past.token_slices(self._looked.lines, model.name)
 
-    def ranked(self, tokens: list[Bits]) -> list[Place]:
+    def ranked(self, tokens: Tokens) -> list[Place]:
         """The candidates, best first."""
         lines = self._looked.lines
         scores = rank(self._past, self.asked, self._looked, self._questions, tokens).round(5).tolist()
@@ -289,7 +289,7 @@ async def _found(
     connection: Connection, search: _Search, vectors: Mapping[str, Vectors], after: Place | None, limit: int
 ) -> Hits:
     slices = await asyncio.to_thread(search.looked, vectors)
-    tokens = await store.list_tokens(connection, slices) if slices else []
+    tokens = await store.find_tokens(connection, slices) if slices else Tokens.none()
     places = await asyncio.to_thread(search.ranked, tokens)
     page = [place for place in places if after is None or place.order < after.order][:limit]
     shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []

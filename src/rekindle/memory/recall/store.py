@@ -9,9 +9,9 @@ import numpy as np
 from psycopg.types.json import Jsonb
 
 from rekindle.database import Connection
-from rekindle.memory.minilm import TOKEN_BYTES, Bits
+from rekindle.memory.minilm import TOKEN_BYTES
 from rekindle.memory.recall.lines import BLOCK, Block, Line
-from rekindle.memory.recall.past import Packed, Slices, people
+from rekindle.memory.recall.past import Packed, Slices, Tokens, people
 from rekindle.sessions.service import Role
 
 UNSETTLED = "(m.status <> 'complete' AND m.seq = s.last_seq)"
@@ -223,26 +223,29 @@ async def list_late_lines(connection: Connection, waiting: Waiting, limit: int) 
     return [(row.pop("session_id"), Line(**row)) for row in await cursor.fetchall()]
 
 
-async def list_tokens(connection: Connection, slices: Slices) -> list[Bits]:
-    """The tokens of lines; (0, 48) where there are none."""
+async def find_tokens(connection: Connection, slices: Slices) -> Tokens:
+    """The tokens of lines, in their order; in one row, as a row each costs more to read."""
     columns = (slices.sessions, slices.blocks, slices.starts, slices.counts)
     cursor = connection.cursor(binary=True)
     await cursor.execute(
         """
-        SELECT w.place, substr(b.tokens, w.start * %s + 1, w.length * %s) AS tokens
-        FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[],
-                string_to_array(%s, ' ')::integer[], string_to_array(%s, ' ')::integer[])
-            WITH ORDINALITY AS w (session_id, block, start, length, place)
-        JOIN recall_blocks b ON b.session_id = w.session_id AND b.block = w.block
+        SELECT string_agg(int4send(octet_length(tokens)), '') AS sizes, string_agg(tokens, '') AS tokens
+        FROM (
+            SELECT coalesce(substr(b.tokens, w.start * %s + 1, w.length * %s), '') AS tokens
+            FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[],
+                    string_to_array(%s, ' ')::integer[], string_to_array(%s, ' ')::integer[])
+                WITH ORDINALITY AS w (session_id, block, start, length, place)
+            LEFT JOIN recall_blocks b ON b.session_id = w.session_id AND b.block = w.block
+            ORDER BY w.place
+        ) t
         """,
         # Joined here and taken apart there: the driver is slow to write long arrays.
         (TOKEN_BYTES, TOKEN_BYTES, *(" ".join(map(str, column)) for column in columns)),
     )
-    found = {
-        row["place"]: np.frombuffer(row["tokens"], np.uint8).reshape(-1, TOKEN_BYTES) for row in await cursor.fetchall()
-    }
-    nothing = np.zeros((0, TOKEN_BYTES), np.uint8)
-    return [found.get(place, nothing) for place in range(1, len(slices.blocks) + 1)]
+    row = await cursor.fetchone()
+    assert row
+    bits = np.frombuffer(row["tokens"] or b"", np.uint8).reshape(-1, TOKEN_BYTES)
+    return Tokens(bits, np.frombuffer(row["sizes"] or b"", ">i4").astype(np.intp) // TOKEN_BYTES)
 
 
 async def list_session_ids(connection: Connection, user_id: UUID, assistant: str) -> set[UUID]:
