@@ -50,10 +50,10 @@ export function Composer({
     if (saving.current) clearTimeout(saving.current);
     saving.current = setTimeout(save, SAVE_MS);
   };
-  const save = () => {
+  const save = (from = field.current) => {
     if (saving.current) clearTimeout(saving.current);
     saving.current = null;
-    drafts.set(session, field.current?.value || null);
+    drafts.set(session, from?.value || null);
   };
   const put = (text: string) => {
     if (!field.current) return;
@@ -65,8 +65,9 @@ export function Composer({
   useImperativeHandle(ref, () => ({ put, text: () => field.current?.value ?? "", focus: () => field.current?.focus() }));
 
   useEffect(() => {
-    grow(field.current);
-    const leave = () => saving.current && save();
+    const own = field.current; // gone from the ref by the time this is cleaned up for good
+    grow(own);
+    const leave = () => saving.current && save(own);
     addEventListener("pagehide", leave);
     return () => {
       removeEventListener("pagehide", leave);

@@ -297,7 +297,7 @@ export class Chat {
     for (let wait = 250; !signal.aborted; wait = Math.min(wait * 2, MOST_WAIT_MS)) {
       try {
         this.#following = null;
-        const rows = await this.#page(NEWEST);
+        const rows = await this.#newest(NEWEST);
         // What was on its way has arrived, since its answer has.
         const { outgoing } = this.#state;
         this.#merge(rows, { live: null, lost: false, outgoing: outgoing?.problem ? outgoing : null });
@@ -325,14 +325,21 @@ export class Chat {
     );
   };
 
-  /** Ask for the newest messages, and for all between them and those that are known. */
+  /** Take in what is new, and tell of it. */
   async #refresh(limit = NEWEST): Promise<void> {
+    const before = this.#state.messages.at(-1)?.seq ?? 0;
+    const rows = await this.#newest(limit);
+    this.#merge(rows);
+    if (before > 0 && (rows.at(-1)?.seq ?? 0) > before) this.#onChange(this.session);
+  }
+
+  /** The newest messages, and all between them and those that are known. */
+  async #newest(limit: number): Promise<Message[]> {
     const before = this.#state.messages.at(-1)?.seq ?? 0;
     let rows = await this.#page(limit);
     const gap = () => (rows.length > 0 && before > 0 ? rows[0]!.seq - before - 1 : 0);
     while (gap() > 0) rows = [...(await this.#page(PAGE, rows[0]!.seq)), ...rows];
-    this.#merge(rows);
-    if (before > 0 && (rows.at(-1)?.seq ?? 0) > before) this.#onChange(this.session);
+    return rows;
   }
 
   async #page(limit: number, before?: number): Promise<Message[]> {

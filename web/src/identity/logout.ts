@@ -11,7 +11,7 @@ export function useLogOut(): () => Promise<void> {
     const tokens = api.keys.tokens();
     // Here first: whoever leaves is gone from this device even if the server cannot be told.
     api.keys.clear();
-    forgetDrafts();
+    forgetDrafts("rekindle.draft.");
     queries.clear();
     history.replaceState(null, "", "/");
     // Told even if the tab is closed at once.
@@ -21,9 +21,10 @@ export function useLogOut(): () => Promise<void> {
   }, [api, queries]);
 }
 
-function forgetDrafts() {
+/** Forget what was written under a prefix and not sent. */
+export function forgetDrafts(prefix: string) {
   try {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("rekindle.draft.")) localStorage.removeItem(key);
+    for (const key of Object.keys(localStorage)) if (key.startsWith(prefix)) localStorage.removeItem(key);
   } catch {
     // Closed storage holds none.
   }
