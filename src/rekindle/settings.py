@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         description="Origins of the sites that may show the widget, such as `https://shop.example`, separated by "
         "commas; `*` for all. Unset: this server's own pages.",
     )
+    api_origins: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Origins of the sites whose own pages may call `/api/v1/` with a bearer token, such as "
+        "`https://shop.example`, separated by commas. Unset: this server's own pages.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Server that sends mail, as `smtp://name:password@host:587` or `smtps://…:465`. Unset: codes are "
@@ -209,7 +214,9 @@ class Settings(BaseSettings):
             return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("host_algorithms", "trusted_proxies", "widget_origins", "fetch_allow", mode="before")
+    @field_validator(
+        "host_algorithms", "trusted_proxies", "widget_origins", "api_origins", "fetch_allow", mode="before"
+    )
     @classmethod
     def _split_as_it_is(cls, value: object) -> object:
         if isinstance(value, str):
@@ -222,6 +229,14 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(r"\*|https?://[A-Za-z0-9.*:\[\]-]+", origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://shop.example")
+        return value
+
+    @field_validator("api_origins")
+    @classmethod
+    def _are_named_origins(cls, value: frozenset[str]) -> frozenset[str]:
+        for origin in value:
+            if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", origin):
+                raise ValueError(f"{origin!r} is not an origin as browsers send it, such as https://shop.example")
         return value
 
     @field_validator(

@@ -1,6 +1,7 @@
 """What the tests of the page stand on: a real Chromium on a real `rekindle serve`."""
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,7 +39,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def page_for_all(serve_for_all: Serve, new_database: Callable[[], str]) -> Iterator[Asking]:
+def host_port() -> int:
+    """Where a site with an app of its own is served, which may call the API."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def page_for_all(serve_for_all: Serve, new_database: Callable[[], str], host_port: int) -> Iterator[Asking]:
     if not (BUILT / "index.html").exists() or not STAMP.exists():
         pytest.fail("The page has not been built: `make page`.")
     with ModelServer() as model:
@@ -47,6 +56,7 @@ def page_for_all(serve_for_all: Serve, new_database: Callable[[], str]) -> Itera
                 model,
                 REKINDLE_DATABASE_URL=new_database(),
                 REKINDLE_WIDGET_ORIGINS="http://localhost:*",
+                REKINDLE_API_ORIGINS=f"http://localhost:{host_port}",
                 REKINDLE_HOST_SECRET=HOST_SECRET,
                 REKINDLE_HOST_ISSUER=HOST_ISSUER,
                 REKINDLE_HOST_AUDIENCE="rekindle",

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,16 +17,16 @@ from scripts.browser import FLAGS, find_browser
 from scripts.page import WEB
 from scripts.page import main as page_command
 
-from tests.conftest import Asking
+from tests.conftest import SUMMARY, Asking
 from tests.page.axe import axe
 from tests.page.conftest import HOST_ISSUER, HOST_SECRET, PHONE, Person
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "widget" / "serve.py"
 
 
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
     """A site on `localhost`: to a browser another one than the server's 127.0.0.1."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_port}"
     server.shutdown()
@@ -106,6 +105,29 @@ def test_the_site_says_who_its_user_is(site: Asking, shop: str, visitor: Page) -
     assert (me["email"], me["level"]) == ("ada@shop.example", "verified")
 
 
+def test_a_session_that_has_ended_shows_its_summary_and_the_ways_on(site: Asking, shop: str, visitor: Page) -> None:
+    visitor.goto(shop)
+    visitor.get_by_role("button", name="Sign in as Ada").click()
+    visitor.get_by_role("button", name="Open Ask us").click()
+    say(visitor, "Where is my order?")
+    token = visitor.evaluate("fetch('/token?user=ada').then(a => a.json()).then(a => a.token)")
+    http = site.server.client()
+    http.headers["authorization"] = f"Bearer {token}"
+    session = http.get("/api/v1/sessions").json()["items"][0]["id"]
+    http.post(f"/api/v1/sessions/{session}/end")
+    summary = chat(visitor).get_by_role("region", name="Summary")
+    expect(summary).to_contain_text(SUMMARY)
+    expect(chat(visitor).get_by_label("Message", exact=True)).to_have_count(0)
+    summary.get_by_role("button", name="Reopen").click()
+    say(visitor, "It has come.")
+    http.post(f"/api/v1/sessions/{session}/end")
+    expect(summary).to_be_visible()
+    chat(visitor).get_by_role("main").get_by_role("button", name="New session").click()
+    chat(visitor).get_by_role("region", name="Last time").get_by_role("button", name="Continue?").click()
+    expect(chat(visitor).locator("[data-answer]").last).to_have_text("You said: It has come.")
+    expect(summary).to_be_visible()
+
+
 @pytest.mark.parametrize("blocked", [True, False], ids=["closed", "open"])
 def test_it_works_where_the_browser_closes_storage_to_frames_and_where_not(
     shop: str, browser: Browser, tmp_path: Path, *, blocked: bool
@@ -128,9 +150,11 @@ def test_it_works_where_the_browser_closes_storage_to_frames_and_where_not(
         page.reload()
         page.get_by_role("button", name="Open Ask us").click()
         expect(chat(page).locator("[data-answer]")).to_have_text("You said: No cookies for me.")
+        chat(page).get_by_label("Message", exact=True).fill("Not sent yet.")
         page.get_by_role("button", name="Sign out").click()
         chat(page).get_by_role("button", name="Start chatting").wait_for()
         assert page.evaluate("localStorage.length") == 0
+        assert page.frames[-1].evaluate("(() => { try { return localStorage.length } catch (e) { return 0 } })()") == 0
     finally:
         context.close()
 
@@ -203,7 +227,8 @@ import "rekindle-web/style.css";
 function App() {
   const [asked, setAsked] = useState("");
   const link = (session, seq) => "#/talks/" + session + "/" + (seq ?? "");
-  return h(RekindleProvider, { token: new URLSearchParams(location.search).get("token"), link },
+  const given = new URLSearchParams(location.search);
+  return h(RekindleProvider, { url: given.get("url"), token: given.get("token"), link },
     h("div", { style: { height: "70vh" } }, h(ChatInterface, { recent: false })),
     h(RecentInteractions, { limit: 5, onAsk: (question, send) => setAsked(question + (send ? " (send)" : "")) }),
     h("output", { id: "asked" }, asked));
@@ -214,7 +239,7 @@ createRoot(document.getElementById("root")).render(h(App));
 
 
 @pytest.fixture
-def host_app(tmp_path: Path) -> Iterator[str]:
+def host_app(tmp_path: Path, host_port: int) -> Iterator[str]:
     """A React app of somebody else's, built with the package as npm would install it."""
     assert page_command(["library"]) == 0
     modules = tmp_path / "node_modules"
@@ -234,7 +259,7 @@ def host_app(tmp_path: Path) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    yield from serving(functools.partial(Quiet, directory=str(tmp_path / "dist")))  # type: ignore[arg-type]
+    yield from serving(functools.partial(Quiet, directory=str(tmp_path / "dist")), host_port)  # type: ignore[arg-type]
 
 
 def test_the_components_work_in_a_hosts_own_react_app(site: Asking, host_app: str, ada: Person, visitor: Page) -> None:
@@ -242,12 +267,11 @@ def test_the_components_work_in_a_hosts_own_react_app(site: Asking, host_app: st
     earlier = ada.begin(title="Earlier")
     ada.said(earlier, "What is a fugue?")
     ada.http.post(f"/api/v1/sessions/{earlier}/end")
-    # As a host's own server would, the API is passed on.
-    visitor.route(
-        re.compile(r"/api/v1/"),
-        lambda route: route.continue_(url=re.sub(r"^http://[^/]+", site.server.url, route.request.url)),
-    )
-    visitor.goto(f"{host_app}/?token={site.server.token(ada.email)}")
+    asking = f"url={site.server.url}&token={site.server.token(ada.email)}"
+    visitor.goto(f"{host_app.replace('localhost', '127.0.0.1')}/?{asking}")
+    expect(visitor.get_by_text("The server cannot be reached").first).to_be_visible()
+    # Another origin than the one that is named; this is that one.
+    visitor.goto(f"{host_app}/?{asking}")
     field = visitor.get_by_label("Message", exact=True)
     field.fill("From my own app")
     field.press("Enter")

@@ -1,4 +1,4 @@
-import { type Api, held } from "./client";
+import { type Api, held, type ListedSession } from "./client";
 import type { Keys } from "./keyring";
 
 /** Begin a session: with an account a further one; for a visitor a further visit under the same name. */
@@ -30,4 +30,17 @@ export async function currentSession(api: Api, assistant: string | null = null):
     if (data?.items[0]) return data.items[0].id;
   }
   return await beginSession(api, assistant);
+}
+
+/** The session before this one in which something was said; null where there is none. */
+export async function sessionBefore(api: Api, session: string, assistant: string | null = null): Promise<ListedSession | null> {
+  const { account, visits } = api.keys.get();
+  const tokens = account ? [account] : visits.filter((visit) => visit.session !== session).map((visit) => visit.token);
+  for (const token of tokens) {
+    const query = { limit: 5, ...(assistant ? { assistant } : {}) };
+    const { data } = await api.as(token).GET("/api/v1/sessions", { params: { query } });
+    const found = data?.items.find((other) => other.id !== session && other.message_count > 0);
+    if (found) return found;
+  }
+  return null;
 }

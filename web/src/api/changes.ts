@@ -69,9 +69,10 @@ export class Changes {
       this.#tabs = new BroadcastChannel(name);
       this.#tabs.onmessage = () => this.#tell();
     }
-    // Locks are there on secure origins only; elsewhere each visible tab waits for itself.
-    const waiting = navigator.locks ? navigator.locks.request(name, { signal }, () => this.#wait(account, signal)) : this.#wait(account, signal);
-    waiting.catch(() => undefined);
+    const wait = () => this.#wait(account, signal);
+    // Where there are no locks, on an origin that is not secure and in a frame of another site, each visible tab waits.
+    if (navigator.locks) navigator.locks.request(name, { signal }, wait).catch(() => (signal.aborted ? undefined : wait()));
+    else void wait();
   };
 
   async #wait(account: string, signal: AbortSignal): Promise<void> {

@@ -36,16 +36,19 @@ export function useAssistants() {
   });
 }
 
+/** Where there is no word of changes: of what a visitor's tokens open. */
+const POLL_MS = 10_000;
+
 export function useSession(id: string) {
   const api = useApi();
+  const { account } = useKeys();
   return useQuery({
+    refetchInterval: account ? false : POLL_MS,
     queryKey: names.session(id),
     queryFn: () => held(api.of(id).GET("/api/v1/sessions/{session_id}", { params: { path: { session_id: id } } })),
   });
 }
 
-/** Where there is no word of changes: of what a visitor's tokens open. */
-const POLL_MS = 10_000;
 /** Should a word ever be missed. */
 const POLL_WHILE_TOLD_MS = 60_000;
 const PAGE = 30;

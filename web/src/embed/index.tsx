@@ -1,14 +1,14 @@
 /** The chat as React components for a host's own app. `import { RekindleProvider, ChatInterface } from "rekindle-web"`. */
-import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { currentSession } from "@/api/begin";
+import { beginSession, currentSession } from "@/api/begin";
 import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
 import { browserDrafts, type House, HouseProvider, useApi } from "@/api/house";
 import { Keyring, memoryStore } from "@/api/keyring";
-import { sessionChanged } from "@/api/queries";
-import { type ChatHandle, ChatView } from "@/chat/ChatView";
+import type { ChatHandle } from "@/chat/ChatView";
 import { RecentInteractions as Recent } from "@/chat/RecentInteractions";
+import { SessionChat } from "@/chat/SessionChat";
 import { Failure, Loading } from "@/components/ui/states";
 import { Toasts } from "@/components/ui/toast";
 import { LiveRegions } from "@/lib/live";
@@ -64,21 +64,20 @@ export function ChatInterface({ session, assistant, recent = true, onSession }: 
   const api = useApi();
   const [found, setFound] = useState<string | null>(session ?? null);
   const [problem, setProblem] = useState<unknown>(null);
-  const queries = useQueryClient();
   const chat = useRef<ChatHandle>(null);
-  const load = useCallback(async () => {
+  const go = useCallback(async (find: () => Promise<string> | string) => {
     setProblem(null);
     try {
-      setFound(session ?? (await currentSession(api, assistant ?? null)));
+      setFound(await find());
     } catch (error) {
       setProblem(error);
     }
-  }, [api, assistant, session]);
+  }, []);
+  const load = useCallback(() => go(() => session ?? currentSession(api, assistant ?? null)), [api, assistant, go, session]);
   useEffect(() => void load(), [load]);
   useEffect(() => {
     if (found) onSession?.(found);
   }, [found, onSession]);
-  const changed = useCallback((which: string) => sessionChanged(queries, which), [queries]);
   const ask = (question: string, send: boolean) => (send ? chat.current?.send(question) : chat.current?.put(question));
 
   if (problem) return <Failure error={problem} onRetry={() => void load()} />;
@@ -86,7 +85,7 @@ export function ChatInterface({ session, assistant, recent = true, onSession }: 
   return (
     <div className="flex h-full min-h-0">
       <div className="min-w-0 flex-1">
-        <ChatView key={found} ref={chat} session={found} onChange={changed} />
+        <SessionChat key={found} ref={chat} session={found} onBegin={() => void go(() => beginSession(api, assistant ?? null))} />
       </div>
       {recent && (
         <aside aria-label="About this session" className="hidden w-72 shrink-0 flex-col border-s bg-sunken md:flex">

@@ -1,17 +1,24 @@
-import { Plus, X } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
+import { ArrowRight, Plus, X } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { beginSession, currentSession } from "@/api/begin";
+import { flushSync } from "react-dom";
+import { beginSession, currentSession, sessionBefore } from "@/api/begin";
 import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
-import { browserDrafts, type House, HouseProvider } from "@/api/house";
+import { browserDrafts, type House, HouseProvider, useApi } from "@/api/house";
 import { Problem } from "@/api/problem";
+import { useAssistants } from "@/api/queries";
 import { Logo } from "@/app/Logo";
-import { type ChatHandle, ChatView } from "@/chat/ChatView";
+import type { ChatHandle } from "@/chat/ChatView";
+import { SessionChat } from "@/chat/SessionChat";
 import { Button } from "@/components/ui/button";
 import { Failure, Loading } from "@/components/ui/states";
+import { forgetDrafts } from "@/identity/logout";
 import { VisitorForm } from "@/identity/VisitorForm";
 import { hush } from "@/lib/live";
 import { meetSite, type Site, signIn } from "./site";
+
+const DRAFTS = "rekindle.widget.draft.";
 
 /** The chat alone, in a frame on somebody's site. */
 export function WidgetView() {
@@ -31,7 +38,7 @@ function Widget({ site }: { site: Site }) {
   const assistant = useMemo(() => new URLSearchParams(location.search).get("assistant"), []);
   const house = useMemo<House>(() => {
     const api = new Api(site.keys);
-    return { api, link: () => null, drafts: browserDrafts("rekindle.widget.draft."), changes: new Changes(api) };
+    return { api, link: () => null, drafts: browserDrafts(DRAFTS), changes: new Changes(api) };
   }, [site]);
   const { api } = house;
   const chat = useRef<ChatHandle>(null);
@@ -70,7 +77,11 @@ function Widget({ site }: { site: Site }) {
   useEffect(() => {
     const stop = site.onMessage((message) => {
       if (message.rekindle === "user" && message.token) signIn(site.keys, message.token);
-      if (message.rekindle === "reset" || (message.rekindle === "user" && !message.token)) site.keys.clear();
+      if (message.rekindle === "reset" || (message.rekindle === "user" && !message.token)) {
+        site.keys.clear();
+        flushSync(() => setSession(null)); // what stands in the field is written down as it goes
+        forgetDrafts(DRAFTS);
+      }
       if (message.rekindle === "user" || message.rekindle === "reset") arrive();
       if (message.rekindle === "shown") chat.current?.focus();
     });
@@ -89,9 +100,7 @@ function Widget({ site }: { site: Site }) {
       <div className="flex h-full flex-col">
         <header className="flex h-13 shrink-0 items-center gap-2 border-b px-3">
           <Logo />
-          <h1 className="flex-1 truncate font-semibold" dir="auto">
-            {assistant ?? "Chat"}
-          </h1>
+          <Title assistant={assistant} />
           {session && (
             <Button variant="quiet" size="icon-sm" aria-label="New session" title="New session" onClick={() => void go(beginSession)}>
               <Plus />
@@ -118,7 +127,14 @@ function Widget({ site }: { site: Site }) {
           )}
           {!asks && !session && !problem && <Loading className="p-5" lines={3} />}
           {session && !problem && (
-            <ChatView key={session} ref={chat} session={session} onChange={changed} onReopen={() => go(beginSession)} opening={<Greeting />} />
+            <SessionChat
+              key={session}
+              ref={chat}
+              session={session}
+              onChange={changed}
+              onBegin={() => void go(beginSession)}
+              opening={<Greeting session={session} assistant={assistant} onContinue={show} onAsk={(question) => chat.current?.put(question)} />}
+            />
           )}
         </main>
       </div>
@@ -126,6 +142,60 @@ function Widget({ site }: { site: Site }) {
   );
 }
 
-function Greeting() {
-  return <p className="py-8 text-center text-muted">How can I help?</p>;
+function useWho(assistant: string | null) {
+  const { data } = useAssistants();
+  return data?.find(({ name }) => name === assistant);
+}
+
+function Title({ assistant }: { assistant: string | null }) {
+  const who = useWho(assistant);
+  return (
+    <h1 className="flex-1 truncate font-semibold" dir="auto">
+      {who?.title ?? assistant ?? "Chat"}
+    </h1>
+  );
+}
+
+/** What stands before the first message: the assistant's greeting, and the way back to what was talked about last. */
+function Greeting({
+  session,
+  assistant,
+  onContinue,
+  onAsk,
+}: {
+  session: string;
+  assistant: string | null;
+  onContinue: (session: string) => void;
+  onAsk: (question: string) => void;
+}) {
+  const api = useApi();
+  const who = useWho(assistant);
+  const { data: last } = useQuery({ queryKey: ["before", session, assistant], queryFn: () => sessionBefore(api, session, assistant) });
+  return (
+    <div className="grid gap-4">
+      <p className="pt-6 text-center text-muted" dir="auto">
+        {who?.greeting ?? "How can I help?"}
+      </p>
+      {last && (
+        <section aria-label="Last time" className="grid justify-items-start gap-2 rounded-2xl border border-line bg-surface p-4 text-sm">
+          <p dir="auto" className="[overflow-wrap:anywhere]">
+            <span className="text-muted">Last time: </span>
+            {last.title ?? "an untitled session"}
+          </p>
+          <Button size="sm" onClick={() => onContinue(last.id)}>
+            Continue? <ArrowRight className="rtl:-scale-x-100" />
+          </Button>
+        </section>
+      )}
+      <ul className="flex flex-wrap justify-center gap-2 empty:hidden">
+        {who?.suggestions.map((question) => (
+          <li key={question}>
+            <Button size="sm" className="h-auto! whitespace-normal! py-1.5! text-start" dir="auto" onClick={() => onAsk(question)}>
+              {question}
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
 }
