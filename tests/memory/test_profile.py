@@ -101,6 +101,13 @@ async def test_what_is_newer_supersedes_what_it_contradicts_which_keeps_its_time
     assert not {"I live in Hamburg.", "I love coffee."} & {*recalled}
 
 
+async def test_what_is_newer_supersedes_what_it_contradicts_in_german_too(house: House, caller: Caller) -> None:
+    await learn(house, caller, "Ich wohne in Hamburg.", "Ich mag Kaffee sehr.")
+    await learn(house, caller, "Ich bin nach Berlin gezogen.", "Ich mag keinen Kaffee mehr.")
+    assert {"Ich wohne in Hamburg.", "Ich mag Kaffee sehr."} <= {*await texts(house, caller, state="superseded")}
+    assert "Ich bin nach Berlin gezogen." in [line.text for line in await house.profile.known(caller)]
+
+
 async def test_an_older_session_read_later_does_not_bring_the_past_back(house: House, caller: Caller) -> None:
     old = await talk(house, caller, "I live in Hamburg.")
     await learn(house, caller, "I moved to Berlin.")
@@ -370,6 +377,11 @@ async def test_an_answer_that_is_not_what_was_asked_for_is_refused_and_the_summa
         ("I don't like coffee any more.", "I love coffee."),
         ("The user no longer eats meat.", "The user eats meat."),
         ("My budget is $900.", "My budget is $500 for all of it."),
+        ("Ich bin nach Berlin gezogen.", "Ich wohne in Hamburg."),
+        ("Ich arbeite jetzt bei Siemens.", "Ich arbeite bei Bosch."),
+        ("Meine Lieblingsfarbe ist rot.", "Meine Lieblingsfarbe ist blau."),
+        ("Ich mag keinen Kaffee mehr.", "Ich mag Kaffee."),
+        ("Mein Name ist Anna.", "Ich heiße Bea."),
     ],
 )
 def test_what_cannot_both_hold_is_a_contradiction(newer: str, older: str) -> None:
@@ -386,6 +398,11 @@ def test_what_cannot_both_hold_is_a_contradiction(newer: str, older: str) -> Non
         ("I don't like coffee.", "I love tea."),
         ("My dog is called Rex.", "My dog is sick."),
         ("I work at Acme as a nurse.", "I work at Acme."),
+        ("Ich bin nach Hamburg gezogen.", "Ich wohne in Hamburg."),
+        ("Ich bin in Berlin aufgewachsen.", "Ich wohne in Hamburg."),
+        ("Ich fahre nach Berlin.", "Ich wohne in Hamburg."),
+        ("Ich mag Tee.", "Ich mag keinen Kaffee."),
+        ("Meine Lieblingsfarbe ist rot.", "Mein Lieblingsbuch ist Momo."),
     ],
 )
 def test_what_can_both_hold_is_none(newer: str, older: str) -> None:

@@ -1,6 +1,7 @@
 """When two things known of a person cannot both hold: "I live in Hamburg" and "I moved to Berlin".
 
 Patterns, not understanding: what has one value at a time (a home, a name, a favourite), and what is liked or is not.
+In English and German, with a few phrases of other languages.
 """
 
 import re
@@ -9,24 +10,30 @@ from dataclasses import dataclass
 from rekindle.memory.profile.likeness import gist, shared
 from rekindle.memory.words import stem
 
-_PAST = re.compile(r"\b(?:used to|formerly|previously|grew up|was born)\b", re.IGNORECASE)
+_PAST = re.compile(
+    r"\b(?:used to|formerly|previously|grew up|was born|früher|aufgewachsen|geboren|gelebt|gewohnt)\b", re.IGNORECASE
+)
 _SLOTS = {
     "home": re.compile(
         r"\b(?:live[sd]?|living|moved|moving|reside[sd]?|residing|based|relocated)(?: now| currently)? (?:in|to|at)\b|"
-        r"\b(?:wohne|wohnt|habite|vivo|vive) (?:in|à|en|a)\b",
+        r"\b(?:wohne|wohnt|wohnen|lebe|lebt|leben)(?: jetzt| nun| inzwischen)? in\b|"
+        r"\b(?:nach|in) (?=(?:[\w-]+ ){1,3}(?:um)?(?:gezogen|ziehe|ziehen)\b)|\bziehe[n]? nach\b|"
+        r"\b(?:habite|vivo|vive) (?:à|en|a)\b",
         re.IGNORECASE,
     ),
     "work": re.compile(
-        r"\bwork(?:s|ing)? (?:now )?(?:as|at|for)\b|\bjob is\b|\bemployed (?:at|by|as)\b|\barbeite[t]? (?:bei|als)\b",
+        r"\bwork(?:s|ing)? (?:now )?(?:as|at|for)\b|\bjob is\b|\bemployed (?:at|by|as)\b|"
+        r"\barbeite[tn]?(?: jetzt| nun| inzwischen)? (?:bei|als|für)\b",
         re.IGNORECASE,
     ),
     "name": re.compile(
-        r"\bname(?:['’]s| is)\b|\bcall(?:ed)? me\b|\bhei(?:ß|ss)[et]\b|\bje m['’]appelle\b", re.IGNORECASE
+        r"\bname(?:['’]s| is| ist)\b|\bcall(?:ed)? me\b|\bhei(?:ß|ss)[et]\b|\bje m['’]appelle\b", re.IGNORECASE
     ),
-    "age": re.compile(r"\b(?:am|is|['’]m|turned) (?=\d{1,3}\b(?! ?(?:%|kg|cm|km|m\b)))", re.IGNORECASE),
-    "study": re.compile(r"\bstud(?:y|ies|ying) (?:now )?at\b", re.IGNORECASE),
+    "age": re.compile(r"\b(?:am|is|['’]m|turned|bin|ist) (?=\d{1,3}\b(?! ?(?:%|kg|cm|km|m\b)))", re.IGNORECASE),
+    "study": re.compile(r"\bstud(?:y|ies|ying) (?:now )?at\b|\bstudier(?:e|t|en) (?:jetzt )?an\b", re.IGNORECASE),
 }
 _FAVOURITE = re.compile(r"\bfavou?rite ((?:\w+ ){0,1}\w+) (?:is|are)\b", re.IGNORECASE)
+_LIEBLING = re.compile(r"\bLieblings(\w+) (?:ist|sind)\b", re.IGNORECASE)
 _OWN = re.compile(
     r"\b(?:my|our|their|his|her|user['’]s) (address|birthday|budget|deadline|goal|target|level|size|weight|phone|"
     r"phone number|e-?mail|e-?mail address|boss|manager|teacher|coach|doctor|landlord) (?:is|are)\b",
@@ -34,7 +41,7 @@ _OWN = re.compile(
 )
 _NO = re.compile(
     r"\b(?:not|no longer|never|cannot|hates?|hated|dislikes?|disliked|stopped|quit|gave up|given up|avoids?|any ?more|"
-    r"nicht|kein\w*|nunca|jamais)\b|n['’]t\b",
+    r"nicht|kein\w*|nie|niemals|hasse|aufgehört|nunca|jamais)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _TASTE = frozenset(
@@ -42,6 +49,21 @@ _TASTE = frozenset(
     for word in (
         *("like", "love", "prefer", "enjoy", "hate", "dislike", "adore", "avoid", "want", "need", "stop", "quit"),
         *("longer", "anymore", "never", "cannot", "can", "drink", "eat", "use", "watch", "listen", "play"),
+        *(
+            "mag",
+            "liebe",
+            "hasse",
+            "trinke",
+            "esse",
+            "gern",
+            "gerne",
+            "nicht",
+            "kein",
+            "keine",
+            "keinen",
+            "mehr",
+            "nie",
+        ),
     )
 )
 
@@ -100,10 +122,14 @@ def _values(text: str) -> dict[str, frozenset[str]]:
             found[slot] = gist(_clause(text[match.end() :]))
     if match := _FAVOURITE.search(text):
         found["favourite " + " ".join(sorted(gist(match[1])))] = gist(_clause(text[match.end() :]))
+    if match := _LIEBLING.search(text):
+        found["favourite " + " ".join(sorted(gist(match[1])))] = gist(_clause(text[match.end() :]))
     if match := _OWN.search(text):
         found["own " + match[1].lower()] = gist(_clause(text[match.end() :]))
     return found
 
 
 def _clause(text: str) -> str:
-    return re.split(r"[.;!?]|, (?:and|but|so|because)\b| (?:and|but|because|since) ", text, maxsplit=1)[0]
+    return re.split(
+        r"[.;!?]|, (?:and|but|so|because|und|aber)\b| (?:and|but|because|since|und|aber|weil|seit) ", text, maxsplit=1
+    )[0]
