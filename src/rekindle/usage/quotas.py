@@ -60,9 +60,9 @@ def opens_at(now: datetime | None = None) -> datetime:
     return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def exceeded(scope: Literal["user", "total"], now: datetime | None = None) -> QuotaExceeded:
+def exceeded(scope: Literal["user", "total"]) -> QuotaExceeded:
     """The error of a quota that is used up, with when it opens again: at midnight, UTC."""
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     opens = opens_at(now)
     whose = "Your quota" if scope == "user" else "This server's quota"
     return QuotaExceeded(
