@@ -302,6 +302,28 @@ async def test_who_gives_way_in_a_deadlock_does_not_take_the_database_for_one_th
     assert sorted(type(end).__name__ for end in ends) == ["DatabaseDown", "NoneType"]
 
 
+async def test_what_follows_a_transaction_that_was_cut_off_is_committed(conninfo: str, house: House) -> None:
+    # Cut off as it enters or leaves its pipeline, psycopg leaves that open: nothing was committed there any more.
+    database = Database(conninfo, pool_size=1)
+    await database.open()
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE cut_off (nr integer)")
+    for nr in range(200):
+        try:
+            async with asyncio.timeout(nr / 40_000), database.system() as connection:
+                await (await connection.execute("SELECT pg_sleep(0.002)")).fetchone()
+        except TimeoutError:
+            pass
+        async with database.connection() as connection:
+            await connection.execute("INSERT INTO cut_off VALUES (%s)", (nr,))
+        async with house.database.connection() as other:
+            row = await (await other.execute("SELECT max(nr) AS newest FROM cut_off")).fetchone()
+        assert row == {"newest": nr}
+    async with database.connection() as connection:
+        await connection.execute("DROP TABLE cut_off")
+    await database.close()
+
+
 async def test_a_task_that_is_cancelled_as_it_gets_a_connection_ends(conninfo: str) -> None:
     database = Database(conninfo, pool_size=1)
     await database.open()

@@ -18,6 +18,7 @@ import structlog
 from psycopg import AsyncConnection, DatabaseError, OperationalError, sql
 from psycopg.abc import Buffer
 from psycopg.errors import QueryCanceled
+from psycopg.pq import PipelineStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -127,7 +128,13 @@ class Database:
         try:
             wait = self._wait_seconds if away is None else AWAY_SECONDS
             async with asyncio.timeout(STATEMENT_SECONDS), self._pool.connection(timeout=wait) as connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    # Who is cut off as it enters or leaves a pipeline leaves that open, and psycopg does not mind: what
+                    # is done here next would not be committed.
+                    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+                        await connection.close()
             self._away_until = None
             self._answered_at = time.monotonic()
             if task and task.cancelling() > cancellings:
