@@ -315,7 +315,7 @@ async def test_what_follows_a_transaction_that_was_cut_off_is_committed(conninfo
         except TimeoutError:
             pass
         async with database.connection() as connection:
-            await connection.execute("INSERT INTO cut_off VALUES (%s)", (nr,))
+            await (await connection.execute("INSERT INTO cut_off VALUES (%s) RETURNING nr", (nr,))).fetchone()
         async with house.database.connection() as other:
             row = await (await other.execute("SELECT max(nr) AS newest FROM cut_off")).fetchone()
         assert row == {"newest": nr}
