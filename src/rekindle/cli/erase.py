@@ -25,13 +25,9 @@ def erase(
 
 
 async def _erase(settings: Settings, email: str) -> None:
-    from rekindle.errors import NotFound
     from rekindle.house import open_house  # the server's libraries load only for the commands that use them
 
     async with open_house(settings, work=False) as house:
-        found = await house.identity.users(email=email, before=None, limit=1)
-        if not found:
-            raise NotFound(f"There is nobody with the address {email}.")
-        counts = await house.erasure.erase(found[0].id)
+        counts = await house.erasure.erase((await house.identity.look_up(email)).id)
     sessions, messages = counted(counts.get("sessions", 0), "session"), counted(counts.get("messages", 0), "message")
     console.print(f"Erased {email}: {sessions} with {messages}.", markup=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,27 +34,23 @@ def export(
 
 
 async def _export(settings: Settings, email: str, form: "Format", session: str | None, to: Path | None) -> None:
-    from rekindle.errors import ConfigurationError, NotFound, SessionNotFound
+    from rekindle.errors import ConfigurationError, SessionNotFound
     from rekindle.house import open_house  # the server's libraries load only for the commands that use them
     from rekindle.identity.service import Caller
     from rekindle.ids import parse_uuid
 
     async with open_house(settings, work=False) as house:
-        found = await house.identity.users(email=email, before=None, limit=1)
-        if not found:
-            raise NotFound(f"There is nobody with the address {email}.")
+        user = await house.identity.look_up(email)
         only = parse_uuid(session) if session else None
         if session and only is None:
             raise SessionNotFound
-        pieces = await house.exports.export(Caller(found[0].id, "verified"), form, *([only] if only else []))
+        pieces = await house.exports.export(Caller(user.id, "verified"), form, *([only] if only else []))
         try:
-            file = to.open("wb") if to else sys.stdout.buffer
+            with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
+                async for piece in pieces:
+                    file.write(piece)
+                file.flush()
         except OSError as error:
-            raise ConfigurationError(f"{to} cannot be written: {error.strerror}.") from error
-        async for piece in pieces:
-            file.write(piece)
-        if to:
-            file.close()
-            complaints.print(f"Written to {to}.", markup=False)
-        else:
-            file.flush()
+            raise ConfigurationError(f"{to or 'Standard output'} cannot be written: {error.strerror}.") from error
+    if to:
+        complaints.print(f"Written to {to}.", markup=False)

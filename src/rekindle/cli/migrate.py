@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from rekindle.cli.console import console, plain_errors, read_settings
+from rekindle.cli.logs import quiet_logs
 
 
 def migrate(
@@ -12,6 +13,7 @@ def migrate(
 ) -> None:
     """Bring the database's schema to a revision. The server does this by itself when it starts."""
     settings = read_settings()
+    quiet_logs()
     with plain_errors():
         from contextlib import ExitStack
 

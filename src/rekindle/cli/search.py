@@ -34,15 +34,12 @@ def search(
 
 
 async def _search(settings: Settings, email: str, query: str, limit: int) -> "Hits":
-    from rekindle.errors import NotFound
     from rekindle.house import open_house  # the server's libraries load only for the commands that use them
     from rekindle.identity.service import Caller
 
     async with open_house(settings, work=False) as house:
-        found = await house.identity.users(email=email, before=None, limit=1)
-        if not found:
-            raise NotFound(f"There is nobody with the address {email}.")
-        return await house.recall.search(Caller(found[0].id, "verified"), query, limit=limit)
+        user = await house.identity.look_up(email)
+        return await house.recall.search(Caller(user.id, "verified"), query, limit=limit)
 
 
 def _show(hit: "Hit") -> None:
@@ -50,8 +47,8 @@ def _show(hit: "Hit") -> None:
     console.print(
         f"{message.created_at:%Y-%m-%d %H:%M}  {message.role}  {message.session_id}:{message.seq}", style="dim"
     )
-    said = Text(snippet.text)
+    said, at = Text("  "), 0
     for start, end in snippet.highlights:
-        said.stylize("bold", start, end)
-    said = said if console.is_terminal else Text(shown(snippet.text))
-    console.print(Text("  ") + said)
+        said.append(shown(snippet.text[at:start])).append(shown(snippet.text[start:end]), "bold")
+        at = end
+    console.print(said.append(shown(snippet.text[at:])))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from rekindle.database import Database, DatabaseDown
-from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound, Unauthenticated, UserGone
+from rekindle.errors import Forbidden, InvalidRequest, NotFound, SessionNotFound, Unauthenticated, UserGone
 from rekindle.identity import store
 from rekindle.identity.address import clean_email
 from rekindle.identity.codes import Codes, WrongCode
@@ -175,6 +175,14 @@ class Identity:
         """The user's record; raises `UserGone` when they are no longer here."""
         async with self._database.transaction(user_id) as connection:
             return await store.find_user(connection, user_id)
+
+    async def look_up(self, email: str) -> User:
+        """The user with this address; raises `NotFound`. For the operator: it tells who is here."""
+        async with self._database.system() as connection:
+            user = await store.find_user_by_email(connection, email.strip().lower())
+        if user is None:
+            raise NotFound(f"There is nobody with the address {email}.")
+        return user
 
     async def is_admin(self, caller: Caller) -> bool:
         """Whether the caller is an administrator: proven to own an address that is set as one."""
