@@ -164,17 +164,20 @@ _PRODUCT = (
 """A graph of one node, `near = MatMulInteger(lines, asked)`, in ONNX's own format."""
 
 
-def compare(lines: Bits, asked: Vectors) -> Vectors:
-    """(n, m): products of signs (n, 48), packed, and vectors (m, 384), as if signs were -1 and 1.
+def nearest(lines: Bits, starts: NDArray[np.intp], asked: Vectors) -> Vectors:
+    """(k, m): of each of k lines, the product of each of m vectors (m, 384) with the token that is nearest to it.
 
-    In 8 bits, which a processor multiplies ten times as fast as floats, and NumPy does not at all.
+    `lines` are the signs of their tokens (n, 48), packed, counted as -1 and 1, and `starts` where each line begins.
+    Multiplied in 8 bits, which takes a processor a tenth of what floats do.
     """
     scale = np.maximum(np.abs(asked).max(axis=1), 1e-12) / 127
     whole = np.round(asked / scale[:, None]).astype(np.int8)
-    # Signs are 0 and 1 here: with -1 and 1 the product is twice this, less the sum of the question's token.
-    near: Any = _product().run(None, {"lines": np.unpackbits(lines, axis=1), "asked": np.ascontiguousarray(whole.T)})[0]
-    products: Vectors = (2 * near - whole.sum(axis=1, dtype=np.int32)) * scale.astype(np.float32)
-    return products
+    products: Any = _product().run(
+        None, {"lines": np.unpackbits(lines, axis=1), "asked": np.ascontiguousarray(whole.T)}
+    )[0]
+    # Signs are 0 and 1 here: with -1 and 1 a product is twice this, less the sum of the vector.
+    greatest = 2 * np.maximum.reduceat(products, starts, axis=0) - whole.sum(axis=1, dtype=np.int32)
+    return (greatest * scale).astype(np.float32)
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors, compare
+from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors, nearest
 from rekindle.memory.recall.lines import (
     ASKS,
     BY_ASSISTANT,
@@ -38,6 +38,8 @@ _K1 = 1.2
 _B_LINE, _B_SESSION = 0.3, 0.75
 """How much a long text is held against it: lines hardly, sessions as usual."""
 _BY_CHANCE = 20
+_PIECE = 65_536
+"""Words that are looked through at once: they stay in the processor's cache from one term to the next."""
 _AROUND = 2
 """Lines before and after whose words count as context."""
 
@@ -173,9 +175,10 @@ def late_interaction(questions: Sequence[Vectors], lines: Bits, ends: Places) ->
 
     `lines` are the tokens of one line after the other, at least one of each, `ends` where each line's end.
     """
-    products = compare(lines, np.concatenate(questions))
-    nearest = np.maximum.reduceat(products, np.concatenate(([0], ends[:-1])), axis=0) / np.float32(math.sqrt(WIDTH))
-    parts = np.split(nearest, np.cumsum([len(question) for question in questions])[:-1], axis=1)
+    near = nearest(lines, np.concatenate(([0], ends[:-1])), np.concatenate(questions))
+    parts = np.split(
+        near / np.float32(math.sqrt(WIDTH)), np.cumsum([len(question) for question in questions])[:-1], axis=1
+    )
     return [part.mean(axis=1, dtype=np.float32) for part in parts]
 
 
@@ -194,9 +197,9 @@ def standard(values: Scores) -> Scores:
     """In standard deviations from the mean; zeros where all are alike."""
     if not len(values):
         return values
-    spread = values.std()
-    scaled: Scores = (values - values.mean()) / spread if spread > 1e-6 else np.zeros_like(values)
-    return scaled
+    apart: Scores = values - values.mean()
+    spread = np.sqrt(np.square(apart).mean())
+    return apart / spread if spread > 1e-6 else np.zeros_like(values)
 
 
 Found = tuple[Places, Scores]
@@ -206,12 +209,20 @@ Found = tuple[Places, Scores]
 def _find(past: Past, words: Sequence[int]) -> list[Found]:
     """Where each of these words is."""
     numbers = np.array(words, np.uint32)
-    anywhere = np.zeros(len(past.words), np.bool_)
-    for number in numbers:
-        anywhere |= past.words == number
-    places = np.flatnonzero(anywhere)
+    pieces = [
+        start + np.flatnonzero(_any_of(numbers, past.words[start : start + _PIECE]))
+        for start in range(0, len(past.words), _PIECE)
+    ]
+    places = np.concatenate(pieces) if pieces else np.zeros(0, np.intp)
     lines, which = np.searchsorted(past.word_end, places, side="right"), past.words[places]
     return [_counted(lines[which == number]) for number in numbers]
+
+
+def _any_of(numbers: NDArray[np.uint32], words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    found = np.zeros(len(words), np.bool_)
+    for number in numbers:
+        found |= words == number
+    return found
 
 
 def _counted(lines: Places) -> Found:

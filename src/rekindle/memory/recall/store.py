@@ -189,19 +189,21 @@ async def find_waiting(connection: Connection, user_id: UUID, only: UUID | None)
 
     Each writing of a block stamps it with a random number: other blocks, another count or another XOR.
     """
-    limit = "" if only is None else "AND s.id = %(only)s"
+    ours, theirs = ("", "") if only is None else ("AND session_id = %(only)s", "AND s.id = %(only)s")
     cursor = await connection.execute(
         f"""
-        SELECT coalesce(sum(b.blocks), 0)::bigint AS blocks, coalesce(bit_xor(b.stamps), 0) AS stamps,
-            coalesce(array_agg(s.id ORDER BY s.id DESC) FILTER (WHERE s.last_seq > coalesce(b.through, 0)), '{{}}')
-                AS sessions,
-            coalesce(array_agg(coalesce(b.through, 0) ORDER BY s.id DESC)
-                FILTER (WHERE s.last_seq > coalesce(b.through, 0)), '{{}}') AS through
-        FROM sessions s LEFT JOIN (
+        WITH kept AS MATERIALIZED (
             SELECT session_id, count(*) AS blocks, bit_xor(stamp) AS stamps, max(through_seq) AS through
-            FROM recall_blocks WHERE user_id = %(user)s GROUP BY session_id
-        ) b ON b.session_id = s.id
-        WHERE s.user_id = %(user)s {limit}
+            FROM recall_blocks WHERE user_id = %(user)s {ours} GROUP BY session_id
+        )
+        SELECT version.*, waiting.* FROM (
+            SELECT coalesce(sum(blocks), 0)::bigint AS blocks, coalesce(bit_xor(stamps), 0) AS stamps FROM kept
+        ) version, (
+            SELECT coalesce(array_agg(s.id ORDER BY s.id DESC), '{{}}') AS sessions,
+                coalesce(array_agg(coalesce(kept.through, 0) ORDER BY s.id DESC), '{{}}') AS through
+            FROM sessions s LEFT JOIN kept ON kept.session_id = s.id
+            WHERE s.user_id = %(user)s {theirs} AND s.last_seq > coalesce(kept.through, 0)
+        ) waiting
         """,
         {"user": user_id, "only": only},
     )
