@@ -154,9 +154,10 @@ async def test_a_page_that_does_not_come_is_kept_and_one_that_is_gone_is_not(
 async def test_a_crawl_has_bounds_and_forgets_nothing_it_did_not_get_to(
     knowledge: Knowledge, site: Site, name: str
 ) -> None:
-    site.page("/", "Welcome.", "/0")
-    for number in range(30):
-        site.page(f"/{number}", f"Page {number} of a calendar without end.", f"/{number + 1}")
+    for number in range(31):  # in Markdown, which no other process reads
+        page = f"# Page {number}\n\nOf a calendar without end.\n\n[On](/{number})\n"
+        path = f"/{number - 1}" if number else "/"
+        site.says(path, "200 OK", f'Content-Type: text/markdown\r\nETag: "{number}"\r\n', page.encode())
     deep = await knowledge.ingest(f"{site.url}/", name, bounds=Bounds(pause=0, depth=100, pages=20))
     assert deep.added == 20
     assert "after 20 pages" in (deep.note or "")

@@ -1,5 +1,6 @@
 """Search with an embedder that is set: what it adds, what a change of it does, and what is left when it is away."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,26 @@ def refuse(body: dict[str, Any]) -> tuple[int, str]:
 
 
 @pytest.fixture
-def opened_with(open_a_house: OpenHouse, server: EmbeddingServer) -> Any:
+def database(new_database: Callable[[], str]) -> SecretStr:
+    """A database of the test's own: to catch up with is what it said, and nothing else."""
+    return SecretStr(new_database())
+
+
+@pytest.fixture
+async def caller(open_a_house: OpenHouse, database: SecretStr, email: str) -> Caller:
+    house = await open_a_house(work=False, database_url=database)
+    return Caller((await house.identity.recognise(email)).user.id, "verified")
+
+
+@pytest.fixture
+def opened_with(open_a_house: OpenHouse, server: EmbeddingServer, database: SecretStr) -> Any:
     """Opens a house whose embedder is this model of the server."""
     server.answer = by_topic
 
     async def opened(model: str, **settings: Any) -> House:
         house: House = await open_a_house(
             work=False,
+            database_url=database,
             embedding_model=f"openai:{model}",
             openai_api_key=SecretStr("sk-test"),
             openai_base_url=server.url,

@@ -24,7 +24,7 @@ async def tell(house: House, caller: Caller) -> None:
         await house.sessions.messages.add(caller, session.id, "user", said)
         await house.sessions.messages.add(caller, session.id, "assistant", answered)
         await house.sessions.end(caller, session.id)
-    await house.recall.catch_up()
+        await house.recall.index(caller.user_id, session.id)
 
 
 async def recalled(house: House, caller: Caller, message: str) -> list[Recalled]:
