@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 from uuid import UUID
 
 from rekindle.assistants.assistant import Said
@@ -40,11 +40,6 @@ class Summary:
     def to_metadata(self) -> dict[str, Any]:
         """Everything but the text, as JSON: four lists of strings."""
         return {name: list(getattr(self, name)) for name in _LISTS}
-
-    @classmethod
-    def from_metadata(cls, text: str, metadata: Mapping[str, Any]) -> Self:
-        """The summary that `to_metadata` was made from; lists that are missing are empty."""
-        return cls(text, **{name: tuple(metadata.get(name, ())) for name in _LISTS})
 
 
 class SummaryWriter(Protocol):
@@ -205,7 +200,7 @@ def _own(message: Said) -> str:
 
 
 def _topics(talk: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
-    """What a talk turns on. The user's words count twice as much: a talk is about what they brought to it, and an
+    """What a talk turns on. The user's words count more: a talk is about what they brought to it, and an
     answer that quotes a page at length is not to drown that.
     """
     worth = [1.0 if by_user else ANSWER for by_user, _ in talk]
