@@ -3,10 +3,10 @@
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Identity = Literal["claimed", "verified"]
@@ -207,6 +207,12 @@ class Settings(BaseSettings):
         default=2, ge=0, le=10, description="Retries on 429 and 5xx answers, before the first token only."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # And not merely passed over: a blank variable takes back what `.env` says.
+        return {name: value for name, value in values.items() if value != ""}
+
     @field_validator("admin_emails", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -238,27 +244,6 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", origin):
                 raise ValueError(f"{origin!r} is not an origin as browsers send it, such as https://shop.example")
         return value
-
-    @field_validator(
-        "database_url",
-        "redis_url",
-        "secret_key",
-        "identity",
-        "host_secret",
-        "host_jwks_url",
-        "host_issuer",
-        "host_audience",
-        "smtp_url",
-        "model",
-        "embedding_model",
-        "embedder_dir",
-        "openai_api_key",
-        "openai_base_url",
-        mode="before",
-    )
-    @classmethod
-    def _blank_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
 
     @cached_property
     def model_name(self) -> str:
