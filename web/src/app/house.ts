@@ -30,7 +30,9 @@ export const queries = new QueryClient({
 window.addEventListener("storage", (event) => {
   // Another tab has checked in or left; a null key means that everything was cleared.
   if (event.key === KEYS || event.key === null) {
+    const { account } = keyring.get();
     keyring.reread();
-    void queries.invalidateQueries();
+    // Of somebody else nothing is shown, not even until it is read anew.
+    void (keyring.get().account === account ? queries.invalidateQueries() : queries.resetQueries());
   }
 });

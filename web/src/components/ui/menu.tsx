@@ -42,6 +42,7 @@ export function Menu({
 
   const close = () => list.current?.hidePopover();
   const onKeyDown = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's
     const all = items(list.current);
     const at = all.indexOf(document.activeElement as HTMLElement);
     const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
@@ -54,7 +55,7 @@ export function Menu({
     if (next !== undefined || event.key.length === 1) {
       event.preventDefault();
       event.stopPropagation();
-      if (event.key === "Enter" || event.key === " ") (document.activeElement as HTMLElement).click();
+      if (event.key === " ") (document.activeElement as HTMLElement).click();
     }
   };
 
