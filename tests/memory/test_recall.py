@@ -167,6 +167,15 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repeat(house: House, c
     assert len(set(contents(pages))) == 30
 
 
+async def test_what_happened_on_a_day_is_looked_for_on_that_day_and_in_the_week_after(
+    house: House, caller: Caller
+) -> None:
+    for day in (2, 9, 20):
+        await tell(house, caller, "The dinner was fine", began=datetime(2024, 3, day, 9, tzinfo=UTC))
+    hits = await house.recall.search(caller, "How was the dinner on 8 March 2024?")
+    assert hits[0].message.created_at.day == 9
+
+
 async def test_a_hit_comes_with_its_neighbours_and_a_snippet_that_shows_why(house: House, caller: Caller) -> None:
     await tell(house, caller, "Before.", "word " * 500 + "the lighthouse shines " + "word " * 500, "After.")
     [hit] = [h for h in await house.recall.search(caller, "lighthouses") if h.message.seq == 2]

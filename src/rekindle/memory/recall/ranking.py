@@ -31,6 +31,7 @@ from rekindle.memory.recall.past import Past, Places, Tokens
 from rekindle.memory.recall.question import Asked
 
 Scores = NDArray[np.float32]
+Days = NDArray[np.datetime64]
 
 CANDIDATES = 128
 """Lines that are compared token by token; more gain nothing."""
@@ -40,8 +41,8 @@ _B_LINE, _B_SESSION = 0.3, 0.75
 _BY_CHANCE = 20
 _PIECE = 65_536
 """Words that are looked through at once: they stay in the processor's cache from one term to the next."""
-_AROUND = 2
-"""Lines before and after whose words count as context."""
+_TOLD_WITHIN = 7
+"""Days from a day, in which what happened on it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,16 +317,30 @@ def _answers(past: Past, lines: Places) -> Scores:
 
 
 def _dated(past: Past, asked: Asked) -> Scores:
-    """Of each session, as it begins: 1 in a month the question names (2 on its day), 0.3 in its year."""
+    """Of each session, as it begins: 1 in a month the question names, 0.3 in its year, 2 on its day, ever less of
+    that in the week after, when what happened on that day is told.
+    """
     times, begins = asked.times, np.zeros(len(past.sessions), np.int64)
     if not (times.months or times.years):
         return np.zeros(len(begins), np.float32)
     firsts = np.flatnonzero(~past.follows)[::-1]  # what comes first is written last
     begins[past.session[firsts]] = past.said[firsts]
     day = begins.astype("datetime64[s]").astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    in_month = np.isin(month.astype(int) % 12 + 1, list(times.months))
-    on_day = np.isin((day - month).astype(int) + 1, list(times.days))
-    in_year = np.isin(day.astype("datetime64[Y]").astype(int) + 1970, list(times.years))
-    fits: Scores = (in_month * (1.0 + on_day) + 0.3 * in_year).astype(np.float32)
-    return fits
+    fits: Scores = (_in_months(day, times.months) + 0.3 * _in_years(day, times.years)).astype(np.float32)
+    near = np.zeros(len(day), np.float32)
+    for ago in range(_TOLD_WITHIN if times.days else 0):
+        then = day - ago
+        named = np.isin((then - then.astype("datetime64[M]")).astype(int) + 1, list(times.days))
+        named &= _in_months(then, times.months)
+        if times.years:
+            named &= _in_years(then, times.years)
+        near = np.maximum(near, named * np.float32(1 - ago / _TOLD_WITHIN))
+    return fits + 2 * near
+
+
+def _in_months(days: Days, months: frozenset[int]) -> NDArray[np.bool_]:
+    return np.isin(days.astype("datetime64[M]").astype(int) % 12 + 1, list(months))
+
+
+def _in_years(days: Days, years: frozenset[int]) -> NDArray[np.bool_]:
+    return np.isin(days.astype("datetime64[Y]").astype(int) + 1970, list(years))

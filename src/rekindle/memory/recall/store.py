@@ -53,7 +53,7 @@ async def list_unindexed(
             ) AS other
             FROM recall_blocks GROUP BY session_id
         ) b ON b.session_id = s.id
-        WHERE s.last_seq > 0 AND (b.other OR EXISTS (
+        WHERE s.last_seq > 0 AND (b.other OR s.last_seq > coalesce(b.through, 0) AND EXISTS (
             SELECT FROM messages m WHERE m.session_id = s.id AND m.seq > coalesce(b.through, 0) AND NOT {UNSETTLED}
         ))
         ORDER BY s.id DESC LIMIT %(limit)s
