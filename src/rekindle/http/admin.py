@@ -9,14 +9,14 @@ from pydantic import BaseModel
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
-from rekindle.http.shapes import After, CountedPage, Limit, MessageOut, Page
-from rekindle.identity.service import AuditEntry, User
+from rekindle.http.shapes import After, CountedPage, Limit, MessageOut, Page, Shape
+from rekindle.identity.service import AuditEntry
 from rekindle.sessions.oversight import COUNTED, UserNotFound
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
 
-class UserOut(BaseModel):
+class UserOut(Shape):
     """A person. `verified_at` is when they proved their address; null for who only typed it."""
 
     id: UUID
@@ -25,18 +25,6 @@ class UserOut(BaseModel):
     phone: str | None
     verified_at: datetime | None
     created_at: datetime
-
-    @classmethod
-    def of(cls, user: User) -> "UserOut":
-        """The shape of a user."""
-        return cls(
-            id=user.id,
-            email=user.email,
-            name=user.name,
-            phone=user.phone,
-            verified_at=user.verified_at,
-            created_at=user.created_at,
-        )
 
 
 class Person(BaseModel):

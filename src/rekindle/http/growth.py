@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from rekindle.errors import InvalidRequest
 from rekindle.http.caller import AdminDep, CallerDep, HouseDep
-from rekindle.http.shapes import aware
-from rekindle.memory.growth.service import Breakthrough, Count, Grown, Milestone, Theme, Topic
+from rekindle.http.shapes import Shape, aware
 
 router = APIRouter(prefix="/api/v1")
 
@@ -24,17 +23,12 @@ Since = Annotated[
 Until = Annotated[datetime | None, Query(description="Only sessions that began earlier; without it: until now.")]
 
 
-class CountOut(BaseModel):
+class CountOut(Shape):
     """Sessions, and messages of the user in them, of the week (from Monday) or month that starts then (UTC)."""
 
     start: date
     sessions: int
     messages: int
-
-    @classmethod
-    def of(cls, count: Count) -> "CountOut":
-        """The shape of a count."""
-        return cls(start=count.start, sessions=count.sessions, messages=count.messages)
 
 
 class ThemeSourceOut(BaseModel):
@@ -45,7 +39,7 @@ class ThemeSourceOut(BaseModel):
     seqs: list[int]
 
 
-class ThemeOut(BaseModel):
+class ThemeOut(Shape):
     """Something that talks came back to; `recurring` in three sessions, or again after a week.
 
     `sources` are the newest twenty sessions.
@@ -61,23 +55,8 @@ class ThemeOut(BaseModel):
     months: list[CountOut]
     sources: list[ThemeSourceOut]
 
-    @classmethod
-    def of(cls, theme: Theme) -> "ThemeOut":
-        """The shape of a theme."""
-        return cls(
-            theme=theme.theme,
-            sessions=theme.sessions,
-            messages=theme.messages,
-            recurring=theme.recurring,
-            first_at=theme.first_at,
-            last_at=theme.last_at,
-            weeks=[CountOut.of(count) for count in theme.weeks],
-            months=[CountOut.of(count) for count in theme.months],
-            sources=[ThemeSourceOut(session_id=s.session_id, date=s.date, seqs=list(s.seqs)) for s in theme.sources],
-        )
 
-
-class MilestoneOut(BaseModel):
+class MilestoneOut(Shape):
     """Something that the caller said they reached, and the theme that it belongs to."""
 
     text: str
@@ -85,17 +64,6 @@ class MilestoneOut(BaseModel):
     session_id: UUID
     seq: int | None
     theme: str | None
-
-    @classmethod
-    def of(cls, milestone: Milestone) -> "MilestoneOut":
-        """The shape of a milestone."""
-        return cls(
-            text=milestone.text,
-            at=milestone.at,
-            session_id=milestone.session_id,
-            seq=milestone.seq,
-            theme=milestone.theme,
-        )
 
 
 class BeforeOut(BaseModel):
@@ -112,18 +80,8 @@ class BreakthroughOut(MilestoneOut):
     because: Literal["question", "theme", "words"]
     before: BeforeOut | None
 
-    @classmethod
-    def ended(cls, found: Breakthrough) -> "BreakthroughOut":
-        """The shape of a breakthrough."""
-        before = found.before
-        return cls(
-            **MilestoneOut.of(found).model_dump(),
-            because=found.because,
-            before=BeforeOut(text=before.text, at=before.at, session_id=before.session_id) if before else None,
-        )
 
-
-class GrowthOut(BaseModel):
+class GrowthOut(Shape):
     """How the caller's talks developed. `complete` is false where there was more than is read: the newest counts."""
 
     since: datetime
@@ -137,22 +95,6 @@ class GrowthOut(BaseModel):
     milestones: list[MilestoneOut]
     breakthroughs: list[BreakthroughOut]
 
-    @classmethod
-    def of(cls, grown: Grown) -> "GrowthOut":
-        """The shape of somebody's growth."""
-        return cls(
-            since=grown.since,
-            until=grown.until,
-            complete=grown.complete,
-            sessions=sum(count.sessions for count in grown.months),
-            messages=sum(count.messages for count in grown.months),
-            weeks=[CountOut.of(count) for count in grown.weeks],
-            months=[CountOut.of(count) for count in grown.months],
-            themes=[ThemeOut.of(theme) for theme in grown.themes],
-            milestones=[MilestoneOut.of(milestone) for milestone in grown.milestones],
-            breakthroughs=[BreakthroughOut.ended(found) for found in grown.breakthroughs],
-        )
-
 
 class MonthOut(BaseModel):
     """Sessions of the month that starts then (UTC)."""
@@ -161,7 +103,7 @@ class MonthOut(BaseModel):
     sessions: int
 
 
-class TopicOut(BaseModel):
+class TopicOut(Shape):
     """What sessions of how many users were about."""
 
     theme: str
@@ -170,18 +112,6 @@ class TopicOut(BaseModel):
     first_at: datetime
     last_at: datetime
     months: list[MonthOut]
-
-    @classmethod
-    def of(cls, topic: Topic) -> "TopicOut":
-        """The shape of a topic."""
-        return cls(
-            theme=topic.theme,
-            sessions=topic.sessions,
-            users=topic.users,
-            first_at=topic.first_at,
-            last_at=topic.last_at,
-            months=[MonthOut(start=count.start, sessions=count.sessions) for count in topic.months],
-        )
 
 
 class TopicsOut(BaseModel):

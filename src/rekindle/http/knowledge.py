@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from rekindle.http.caller import AdminDep, CallerDep, HouseDep, known_id
-from rekindle.http.shapes import After, CountedPage, Cursor, Limit, Page, read_cursor, written
+from rekindle.http.shapes import After, CountedPage, Cursor, Limit, Page, Shape, read_cursor, written
 from rekindle.knowledge.prices.service import Course, Price
 from rekindle.knowledge.search.service import LONGEST_QUERY, Hit, Place
-from rekindle.knowledge.service import Chunk, Document, DocumentNotFound, Filters, KeptLink, Source, SourceNotFound
+from rekindle.knowledge.service import DocumentNotFound, Filters, SourceNotFound
 
 router = APIRouter(prefix="/api/v1", tags=["knowledge"])
 
@@ -59,7 +59,7 @@ class KnowledgeFound(Page[KnowledgeHit]):
     by_meaning: bool
 
 
-class SourceOut(BaseModel):
+class SourceOut(Shape):
     """Where documents come from, and how its last run stands.
 
     `queued`: another one is asked for; `running`: `outcome` counts so far; `stopped`: it ended without a word, and goes
@@ -77,13 +77,8 @@ class SourceOut(BaseModel):
     finished_at: datetime | None
     outcome: dict[str, Any]
 
-    @classmethod
-    def of(cls, source: Source) -> "SourceOut":
-        """The shape of a source."""
-        return cls.model_validate(source, from_attributes=True)
 
-
-class DocumentOut(BaseModel):
+class DocumentOut(Shape):
     """A document. `embedded`: how many of its chunks have a vector of the embedder that is set."""
 
     id: UUID
@@ -100,13 +95,8 @@ class DocumentOut(BaseModel):
     created_at: datetime
     updated_at: datetime
 
-    @classmethod
-    def of(cls, document: Document) -> "DocumentOut":
-        """The shape of a document."""
-        return cls.model_validate(document, from_attributes=True)
 
-
-class ChunkOut(BaseModel):
+class ChunkOut(Shape):
     """A passage of a document, as it is searched and quoted."""
 
     id: UUID
@@ -115,15 +105,11 @@ class ChunkOut(BaseModel):
     content: str
     embedding_model: str | None
 
-    @classmethod
-    def of(cls, chunk: Chunk) -> "ChunkOut":
-        """The shape of a chunk."""
-        return cls.model_validate(chunk, from_attributes=True)
 
+class LinkOut(Shape):
+    """A link of a document: a whole address, or the `path` of another file.
 
-class LinkOut(BaseModel):
-    """A link of a document: a whole address, or the `path` of another file; `target_id`: the document it leads to, where
-    that is here too.
+    `target_id`: the document it leads to, where that is here too.
     """
 
     id: UUID
@@ -132,11 +118,6 @@ class LinkOut(BaseModel):
     url: str
     text: str
     target_id: UUID | None
-
-    @classmethod
-    def of(cls, link: KeptLink) -> "LinkOut":
-        """The shape of a link."""
-        return cls.model_validate(link, from_attributes=True)
 
 
 class Queued(BaseModel):

@@ -85,6 +85,15 @@ class CountedPage(Page[T], Generic[T]):
     more: bool
 
 
+class Shape(BaseModel):
+    """What an endpoint shows of a value of ours: those of its attributes that have a field here."""
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The shape of a value."""
+        return cls.model_validate(value, from_attributes=True)
+
+
 class SessionOut(BaseModel):
     """A session. It is `active` until it is ended, by its user or for idleness."""
 

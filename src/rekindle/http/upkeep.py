@@ -11,14 +11,14 @@ from rekindle.conversation.erasure.service import check_confirmed
 from rekindle.errors import NotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
 from rekindle.http.me import Confirmation, UsageReport
-from rekindle.jobs import Trouble
+from rekindle.http.shapes import Shape
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
 MOST_DIGITS = 18
 
 
-class JobOut(BaseModel):
+class JobOut(Shape):
     """A job that failed for good (`failed`), or failed and will be tried again (`todo`)."""
 
     id: int
@@ -27,18 +27,6 @@ class JobOut(BaseModel):
     attempts: int
     args: dict[str, Any]
     next_at: datetime | None
-
-    @classmethod
-    def of(cls, job: Trouble) -> "JobOut":
-        """The shape of a job in trouble."""
-        return cls(
-            id=job.id,
-            task=job.task,
-            status=job.status,
-            attempts=job.attempts,
-            args=job.args,
-            next_at=job.next_at,
-        )
 
 
 class JobList(BaseModel):

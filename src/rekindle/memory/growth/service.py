@@ -81,6 +81,16 @@ class Grown:
     milestones: list[Milestone]
     breakthroughs: list[Breakthrough]
 
+    @property
+    def sessions(self) -> int:
+        """In all of the time."""
+        return sum(count.sessions for count in self.months)
+
+    @property
+    def messages(self) -> int:
+        """The user's, in all of the time."""
+        return sum(count.messages for count in self.months)
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
