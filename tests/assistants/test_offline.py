@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -427,6 +428,56 @@ async def test_of_a_tools_result_what_fits_is_quoted_with_its_source() -> None:
     )
 
 
+async def test_who_needs_something_is_told_of_it_whatever_else_they_say_and_said_before() -> None:
+    asked = []
+
+    def search_documents(query: str) -> Any:
+        """Search the documents."""
+        asked.append(query)
+        passages = {
+            "CPO": "CPO stands for pool operator. A team may take it.",
+            "Prices": "CPO training costs 365 dollars.",
+        }
+        return {"results": [{"title": title, "text": text} for title, text in passages.items()]}
+
+    agent = Agent(offline_model(), tools=[search_documents])
+    before = await agent.run("I need CPO training in spring.")
+    result = await agent.run("I need CPO training for my team in Austin", message_history=before.all_messages())
+    assert asked == ["CPO training", "CPO training"]
+    assert result.output == (
+        'From the tool “search documents”:\n- CPO: "CPO stands for pool operator."\n- Prices: "CPO training costs 365 '
+        'dollars."'
+    )
+
+
+async def test_a_tool_that_may_be_told_what_it_is_about_is_told_what_the_session_was() -> None:
+    told = []
+
+    def recommendations(about: str = "") -> Any:
+        """Find what to recommend."""
+        told.append(about)
+        return []
+
+    agent = Agent(offline_model(), tools=[recommendations])
+    first = await agent.run("Tell me about CPO training.")
+    second = await agent.run("Thanks!", message_history=first.all_messages())
+    await agent.run("What would you recommend?", message_history=second.all_messages())
+    assert told[-1] == "CPO training"
+
+
+@pytest.mark.parametrize("message", ["Write me a poem about robots", "Convert 5 miles to km"])
+async def test_what_it_cannot_do_is_neither_noted_nor_looked_for_in_the_past(message: str) -> None:
+    calls, reply = await run(message, [recall_past])
+    assert calls == []
+    assert "I have nothing to quote about" in reply
+
+
+async def test_a_returning_visitor_is_welcomed_with_a_sentence_rather_than_a_word() -> None:
+    known = replace(POOL, text="instructor certification", kind="fact", seq=1, what="interest")
+    reply = await ask("What about instructor certification?", recalled=[known, POOL])
+    assert 'Last time (28 October 2025) you asked: "What is Lifeguard certification?"' in reply
+
+
 async def test_a_small_result_is_quoted_whole() -> None:
     _, reply = await run("How much is CPO training for 12 people?")
     assert reply.endswith('From the tool “course price”: "course: CPO training, people: 12, total: $2700"')
@@ -444,7 +495,7 @@ async def test_an_empty_result_is_said_to_be_none(returned: Any) -> None:
         return returned
 
     _, reply = await run("What is a pool?", [search])
-    assert reply.endswith("The tool “search” found nothing.")
+    assert reply.endswith("The tool “search” found nothing. Tell me more of what you are looking for.")
 
 
 async def test_a_tools_failure_is_told() -> None:

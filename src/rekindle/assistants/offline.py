@@ -29,6 +29,7 @@ from rekindle.assistants.voice import without_frames
 from rekindle.errors import ModelRefused
 from rekindle.memory.cues import Cue, cues
 from rekindle.memory.extract import shorten
+from rekindle.memory.phrases import key_phrases
 from rekindle.memory.words import sentences
 
 _PIECE = re.compile(r"\s*\S{1,24}")
@@ -121,14 +122,27 @@ def _calls(asked: _Asked, info: AgentInfo) -> list[Call]:
     if asked.called or not info.function_tools or is_about_the_model(asked.message):
         return []
     tools = [Tool(tool.name, tool.description or "", tool.parameters_json_schema) for tool in info.function_tools]
-    if is_answered(asked.message, asked.earlier, asked.records):
-        return []
     asking = is_asking(asked.message)
+    if asking and is_answered(asked.message, asked.earlier, asked.records):
+        return []
     if not asking or not is_personal(asked.message):
         tools = [tool for tool in tools if not tool.of_the_past]
-    # Whoever says "I need CPO training" wants to be told of it.
-    asking = asking or bool(cues(asked.message[:_MESSAGE_CHARS]) & Cue.NEED)
-    return fitting_calls(asked.message[:_MESSAGE_CHARS], tools, asking=asking)
+    needed = _needed(asked.message)
+    message = asked.message[:_MESSAGE_CHARS]
+    return fitting_calls(message, tools, asking=asking or needed is not None, query=needed, about=_about(asked))
+
+
+def _needed(message: str) -> str | None:
+    """What somebody needs who asks nothing: whoever says "I need CPO training for my team" wants to be told of that."""
+    if is_asking(message) or not cues(message[:_MESSAGE_CHARS]) & Cue.NEED:
+        return None
+    return next(iter(key_phrases([message[:_MESSAGE_CHARS]], 1)), message)
+
+
+def _about(asked: _Asked) -> list[str]:
+    """What the user was at in this session, the newest first, for a tool that may be told what is to be found."""
+    said = [text for role, text in (*asked.earlier, ("user", asked.message)) if role == "user"]
+    return [phrase for text in reversed(said) for phrase in key_phrases([text[:_MESSAGE_CHARS]], 1)]
 
 
 def _answer(asked: _Asked) -> str:
@@ -144,11 +158,14 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if Tool(part.tool_name, "", {}).of_the_past:
         # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
         return Found(part.tool_name, tuple(_best(message, [(_own(text), source) for text, source in pieces])))
-    if len(pieces) > 1 and not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " "))):
-        # "What would you recommend?" names nothing to choose by: the tool's own order is the answer.
-        return Found(
-            part.tool_name, tuple((next(iter(sentences(text)), text), where) for text, where in pieces[:_LISTED])
-        )
+    names_nothing = not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " ")))
+    if len(pieces) > 1 and (names_nothing or _needed(message)):
+        # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first
+        # is the answer, each document once.
+        first: dict[str, tuple[str, str]] = {}
+        for text, where in pieces:
+            first.setdefault(where or text, (next(iter(sentences(text)), text), where))
+        return Found(part.tool_name, tuple(first.values())[:_LISTED])
     if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
         best = _best(message, pieces)
         return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))

@@ -48,7 +48,9 @@ _PERSONAL = re.compile(
     r"\b(?:I|I['’]m|my|me|mine|we|our|us|ich|mein[ers]?|mir|je|mon|ma|mes|mi|mis|yo|io|mio|mia)\b|[我私]|\bI['’]",
     re.IGNORECASE,
 )
-_TELL_ME = re.compile(r"\b(?:tell|show|give|teach|find|get|explain(?: to)?) (?:me|us)\b", re.IGNORECASE)
+_TELL_ME = re.compile(
+    r"\b(?:tell|show|give|teach|find|get|write|read|make|draw|send|help|explain(?: to)?) (?:me|us)\b", re.IGNORECASE
+)
 _WHEN = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:january|february|march|april|may|june|july|august|"
     r"september|october|november|december|today|tomorrow|yesterday|week|month|year|morning|evening|weekend|summer|"

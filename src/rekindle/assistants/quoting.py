@@ -25,7 +25,7 @@ _MORE = "I make nothing up, so what nobody has told me I cannot say."
 
 _ASKS_FOR = re.compile(
     r"^(?:please |can you |could you |would you )*(?:tell|write|explain|give|show|find|continue|help|list|make|"
-    r"translate|remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
+    r"translate|convert|count|read|play|remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
     r"summari[sz]e|recap|check|get|go on|resume|pick up|what|who|when|where|why|how|which)\b",
     re.IGNORECASE,
 )
@@ -82,7 +82,9 @@ def answer(
     if opening:
         lines.append(INTRODUCTION)
         if past:
-            theirs = [quote for quote in past if quote.by != "assistant"]
+            # What is known of a person is often a word or two: a talk's own sentences make the better welcome.
+            told = [quote for record in sessions if record.date is not None for quote in record.quotes]
+            theirs = [quote for quote in told or past if quote.by != "assistant"]
             fitting = find(message, theirs, 1) or find(message, past, 1)
             welcomed = fitting[0] if fitting else _first(sessions)
             last = sessions[0].date if sessions else None
@@ -216,7 +218,7 @@ def _results(found: Sequence[Found]) -> list[str]:
                 f"The tool “{tool}” failed: {shorten(result.pieces[0][0], 200) if result.pieces else 'no reason given'}"
             )
         elif not result.pieces:
-            lines.append(f"The tool “{tool}” found nothing.")
+            lines.append(f"The tool “{tool}” found nothing. Tell me more of what you are looking for.")
         else:
             # The source comes first: what is after a quote's end would be read as a sentence of its own later.
             told = [f"{f'{source}: ' if source else ''}{quoted(text, 400)}" for text, source in result.pieces]

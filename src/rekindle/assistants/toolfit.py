@@ -111,11 +111,20 @@ class Call:
     arguments: dict[str, Any]
 
 
-def fitting_calls(message: str, tools: Sequence[Tool], *, asking: bool, most: int = 2) -> list[Call]:
+def fitting_calls(
+    message: str,
+    tools: Sequence[Tool],
+    *,
+    asking: bool,
+    query: str | None = None,
+    about: Sequence[str] = (),
+    most: int = 2,
+) -> list[Call]:
     """The calls a message asks for, the fittest first; none when it is not plain what to call them with.
 
-    `asking`: the message asks for something. A tool that acts (`book_…`, `delete_…`) is called only when the
-    message tells the assistant to do that very thing.
+    `asking`: the message asks for something. `query`: what a search is given in its stead. `about`: what a tool may be
+    told that takes, but does not require, what its answer is to be `about`; the first that its name does not say. A
+    tool that acts (`book_…`, `delete_…`) is called only when the message tells the assistant to do that very thing.
     """
     said = key_stems(message)
     if _HOW_MUCH.search(message):
@@ -123,11 +132,14 @@ def fitting_calls(message: str, tools: Sequence[Tool], *, asking: bool, most: in
     ordered = set() if "not" in words(message) else {s for m in _ORDERED.finditer(message) for s in key_stems(m[1])}
     rated = []
     for place, tool in enumerate(tools):
-        if (arguments := _arguments(message, tool)) is None:
+        if (arguments := _arguments(message, tool, query or message)) is None:
             continue
         acts = tool.acts
         fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(said, tool, arguments, asking)
         if fit > 0:
+            if "about" in tool.properties.keys() - tool.required:
+                named = _named(tool.name)
+                arguments |= next(({"about": one} for one in about if key_stems(one) - named), {})
             rated.append((-fit, place, Call(tool.name, arguments)))
     rated.sort(key=lambda each: each[:2])
     best = rated[0][0] if rated else 0.0
@@ -177,10 +189,10 @@ def _chosen(schema: object) -> dict[str, Any]:
     return schema
 
 
-def _arguments(message: str, tool: Tool) -> dict[str, Any] | None:
+def _arguments(message: str, tool: Tool, query: str) -> dict[str, Any] | None:
     """The arguments of a call, required ones and those the message plainly names; None when one is missing."""
     if free := tool.free_text:
-        return {free: shorten(" ".join(message.split()), 400)}
+        return {free: shorten(" ".join(query.split()), 400)}
     arguments: dict[str, Any] = {}
     numbers = list(_NUMBER.finditer(message))
     open_texts = []

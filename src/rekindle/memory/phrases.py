@@ -48,7 +48,8 @@ class _Phrase:
 def key_phrases(texts: Sequence[str], limit: int = 5, *, worth: Sequence[float] = ()) -> list[str]:
     """Up to `limit` phrases of one to three words that the texts turn on, the weightiest first.
 
-    None contains another; each is written as the texts write it most. `worth`: what each text counts, one unless given.
+    None contains another; each is written as the texts write it most. `worth`: what each text counts, one unless
+    given; a phrase that stands only in texts of less counts half of that.
     """
     counts = worth or [1.0] * len(texts)
     found: dict[tuple[str, ...], _Phrase] = {}
@@ -127,7 +128,8 @@ def _weight(key: tuple[str, ...], phrase: _Phrase, counts: Sequence[float]) -> f
     uses = phrase.surfaces.total()
     if phrase.alone * 2 > uses and phrase.surfaces.most_common(1)[0][0][0].isupper():
         return 0.0  # somebody spoken to by name: "Thanks, Ann!"
-    weight = sum(counts[at] for at in phrase.places) * (1 + 0.6 * (len(key) - 1))
+    worth = [counts[at] for at in phrase.places]
+    weight = sum(worth) * (1.0 if max(worth) >= 1 else 0.5) * (1 + 0.6 * (len(key) - 1))
     weight *= 1 + phrase.proper / uses
     if len(key) == 1 and phrase.surfaces.most_common(1)[0][0].endswith(("ing", "ed")):
         weight *= 0.6

@@ -33,25 +33,28 @@ def recommendation_tool(profile: Profile, *looks: Look) -> Recommend:
         Args:
             about: What the recommendation should be about; empty for anything.
         """
-        subjects = _subjects(await profile.known(errand.caller, _KNOWN), about)
-        answers = await asyncio.gather(*(look(errand, one.text) for one in subjects for look in looks))
+        known = _subjects(await profile.known(errand.caller, _KNOWN), about)
+        subjects: list[tuple[str, Source | None]] = [(one.text, _source(one)) for one in known]
+        if about and not any(gist(about) & gist(one.text) for one in known):  # what they have not spoken of before
+            subjects = [(about, None), *subjects[: _SUBJECTS - 1]]
+        answers = await asyncio.gather(*(look(errand, what) for what, _ in subjects for look in looks))
         results: list[dict[str, Any]] = []
         sources: list[Source] = []
         shown: set[str] = set()
         of_each = [subject for subject in subjects for _ in looks]
-        for subject, answer in zip(of_each, answers, strict=True):
-            because = _source(subject)
+        for (what, because), answer in zip(of_each, answers, strict=True):
             documents = {source.title: source for source in answer.sources}
             fitting = [one for one in _results(answer) if one["text"] not in shown][:_FITTING]
             for one in fitting:
                 shown.add(one["text"])
-                results.append({**one, "because": subject.text, "because_of": because.title})
-                sources += [because, *([documents[one["title"]]] if one.get("title") in documents else [])]
+                results.append({**one, "because": what, **({"because_of": because.title} if because else {})})
+                sources += [because] if because else []
+                sources += [documents[one["title"]]] if one.get("title") in documents else []
         if not results:  # nothing is known that would fit: what they were interested in is all there is to go by
-            for subject in subjects:
-                source = _source(subject)
-                results.append({"text": subject.text, "title": source.title, "date": f"{subject.date:%Y-%m-%d}"})
-                sources.append(source)
+            for what, because in subjects:
+                if because and because.date:
+                    results.append({"text": what, "title": because.title, "date": f"{because.date:%Y-%m-%d}"})
+                    sources.append(because)
         text = json.dumps({"results": results}, ensure_ascii=False)
         return Found(text, tuple(dict.fromkeys(sources)))
 
