@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2 as httpx
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
 from tests.forked import rekindle
 from tests.page.past import bring_in, past_session
@@ -21,7 +21,7 @@ from scripts.browser import FLAGS, find_browser
 
 FOLDER = Path(__file__).parent.parent / "shots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-SETTLE_MS = 900
+SETTLE_MS = 500
 
 
 @dataclass
@@ -218,6 +218,13 @@ def staged() -> Iterator[Stage]:
             database.stop(only_if_unused=False)
 
 
+def _settle(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    page.wait_for_timeout(SETTLE_MS)
+    expect(page.get_by_text("Loading…")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".animate-pulse")).to_have_count(0, timeout=30_000)
+
+
 def take(browser: Browser, stage: Stage, view: View, theme: str, size: str) -> Path:
     """Take one picture."""
     context: BrowserContext = browser.new_context(
@@ -232,9 +239,9 @@ def take(browser: Browser, stage: Stage, view: View, theme: str, size: str) -> P
         context.add_init_script(f"localStorage.setItem('rekindle.keys', JSON.stringify({keys}))")
     page = context.new_page()
     page.goto(stage.server.url + view.path.format(**stage.sessions))
-    page.wait_for_timeout(SETTLE_MS)
+    _settle(page)
     view.prepare(page)
-    page.wait_for_timeout(SETTLE_MS // 2)
+    _settle(page)
     file = FOLDER / f"{view.name}-{size}-{theme}.png"
     page.screenshot(path=file)
     context.close()

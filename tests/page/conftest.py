@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -157,8 +158,17 @@ def ada(arrive: Arrive) -> Person:
     return arrive(f"ada-{uuid4().hex[:10]}@example.com")
 
 
+def settle(page: Page) -> None:
+    """Wait until a view is there and nothing of it is loading any more."""
+    page.locator("main h1, main h2").first.wait_for()
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+
+
 def newest_code(log: Path, email: str) -> str:
     """The code for an address, as a server without mail prints it."""
-    found = re.findall(rf"{re.escape(email)}\D*?(\d{{6}})\b", log.read_text())
-    assert found, f"no code for {email} was printed"
+    until = time.monotonic() + WAIT_MS / 1000
+    # The line is on its way through the server's standard error.
+    while not (found := re.findall(rf"{re.escape(email)}\D*?(\d{{6}})\b", log.read_text())):
+        assert time.monotonic() < until, f"no code for {email} was printed"
+        time.sleep(0.05)
     return str(found[-1])

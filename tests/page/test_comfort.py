@@ -102,7 +102,7 @@ def test_dark_follows_the_system_until_a_theme_is_chosen(ada: Person, arrive: Ar
 
 
 def test_nothing_moves_for_who_asked_for_calm(site: Asking, ada: Person, arrive: Arrive) -> None:
-    site.model.default = Reply("word " * 30, delay=0.1)
+    site.model.default = Reply("word " * 30, delay=2)
     person = arrive(ada.email, reduced_motion="reduce")
     page = person.go(f"/s/{ada.begin()}")
     page.get_by_label("Message", exact=True).fill("Slowly.")

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from rekindle.ids import uuid7
 from rekindle.testing import Reply
 from tests.conftest import ADMIN, Asking
-from tests.page.conftest import Arrive, Person
+from tests.page.conftest import Arrive, Person, settle
 from tests.page.payloads import corpus
 
 FOREIGN = "img, iframe, script:not(head script):not(body > script), object, embed, video, audio, link:not(head link), style:not(head style), base, form[action], svg image, meta:not(head meta)"  # noqa: E501
@@ -178,7 +178,7 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
                                            "/knowledge", "/prices", "/jobs", "/audit")]  # fmt: skip
     for view in views:
         person.go(view)
-        page.wait_for_load_state("networkidle")
+        settle(page)
         page.wait_for_timeout(200)
         check(page, strangers)
         if view.endswith("/knowledge"):

@@ -3,7 +3,7 @@ import { pause } from "./pause";
 import { Problem } from "./problem";
 
 const WAIT_SECONDS = 25;
-const LEAST_MS = 1_000;
+const REST_MS = 2_000;
 const AGAIN_MS = 5_000;
 const MOST_AGAIN_MS = 60_000;
 
@@ -76,18 +76,20 @@ export class Changes {
   };
 
   async #wait(account: string, signal: AbortSignal): Promise<void> {
+    let wait = 0;
     for (let again = AGAIN_MS; !signal.aborted; ) {
       const began = Date.now();
       try {
-        const query = { wait: WAIT_SECONDS, ...(this.#version ? { after: this.#version } : {}) };
+        const query = { wait, ...(this.#version ? { after: this.#version } : {}) };
         const { version } = await held(this.#api.as(account).GET("/api/v1/me/changes", { params: { query }, signal }));
         const changed = this.#version !== null && this.#version !== version;
-        const asked = this.#version !== null;
         this.#version = version;
         this.live = true;
         again = AGAIN_MS;
         if (changed) this.#tellAll();
-        else if (asked && Date.now() - began < LEAST_MS) await pause(LEAST_MS, signal); // a server that stops answers at once
+        // At first the page is left to come to rest. Later only a server that stops answers at once.
+        if (wait === 0 || (!changed && Date.now() - began < REST_MS)) await pause(REST_MS, signal);
+        wait = WAIT_SECONDS;
       } catch (error) {
         this.live = false;
         if (signal.aborted || [401, 403].includes(Problem.caught(error).status)) return;

@@ -120,9 +120,11 @@ function Widget({ site }: { site: Site }) {
           )}
           {asks && !problem && (
             <div className="h-full overflow-y-auto p-5">
-              <h2 className="mb-1 font-semibold text-lg">Hello</h2>
-              <p className="mb-5 text-muted">Say who you are, as far as you like, or leave it all empty.</p>
-              <VisitorForm assistant={assistant} onCheckedIn={show} />
+              <div className="mx-auto max-w-md">
+                <h2 className="mb-1 font-semibold text-lg">Hello</h2>
+                <p className="mb-5 text-muted">Say who you are, as far as you like, or leave it all empty.</p>
+                <VisitorForm assistant={assistant} onCheckedIn={show} />
+              </div>
             </div>
           )}
           {!asks && !session && !problem && <Loading className="p-5" lines={3} />}

@@ -1,5 +1,5 @@
 import { Link, useParams } from "@tanstack/react-router";
-import { type ComponentType, type LazyExoticComponent, lazy, Suspense, useEffect } from "react";
+import { type ComponentType, type LazyExoticComponent, lazy, Suspense, useEffect, useRef } from "react";
 import { useMe } from "@/api/queries";
 import { View, ViewHead } from "@/components/ui/card";
 import { Empty, Loading } from "@/components/ui/states";
@@ -25,6 +25,11 @@ export function AdminView() {
   const me = useMe();
   const { _splat } = useParams({ strict: false }) as { _splat?: string };
   const at = PARTS.find(({ path }) => path === (_splat ?? "").replace(/\/$/, ""));
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone not all of them can be seen at once.
+    tabs.current?.querySelector("[aria-current=page]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [at, me.isPending]);
   useEffect(() => {
     document.title = `${at?.name ?? "Administration"} · Administration · Rekindle`;
   }, [at]);
@@ -38,7 +43,7 @@ export function AdminView() {
   return (
     <View wide>
       <ViewHead title="Administration" />
-      <nav aria-label="Administration" className="-mx-4 mb-6 flex gap-1 overflow-x-auto border-line border-b px-4 sm:mx-0 sm:px-0">
+      <nav ref={tabs} aria-label="Administration" className="-mx-4 mb-6 flex gap-1 overflow-x-auto border-line border-b px-4 sm:mx-0 sm:px-0">
         {PARTS.map(({ path, name }) => (
           <Link
             key={path}

@@ -5,7 +5,7 @@ import { Head } from "@/components/ui/chart";
 export function Table({ name, heads, children }: { name: string; heads: string[]; children: ReactNode }) {
   return (
     <div className="overflow-x-auto rounded-2xl border border-line bg-surface px-4 py-2" tabIndex={0} role="region" aria-label={name}>
-      <table className="w-full text-sm">
+      <table className="w-full min-w-3xl text-sm">
         <thead className="text-muted">
           <tr>
             {heads.map((head) => (head ? <Head key={head}>{head}</Head> : <td key="" />))}
