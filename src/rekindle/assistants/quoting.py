@@ -25,7 +25,8 @@ _MORE = "I make nothing up, so what nobody has told me I cannot say."
 
 _ASKS_FOR = re.compile(
     r"^(?:please |can you |could you |would you )*(?:tell|write|explain|give|show|find|continue|help|list|make|"
-    r"translate|convert|count|read|play|remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
+    r"translate|convert|count|read|play|"
+    r"remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
     r"summari[sz]e|recap|check|get|go on|resume|pick up|what|who|when|where|why|how|which)\b",
     re.IGNORECASE,
 )
