@@ -104,6 +104,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
     """A Redis of the test's own."""
+    yield from run_redis()
+
+
+def run_redis() -> Iterator[RedisServer]:
     with tempfile.TemporaryDirectory() as folder:  # of a short name: a socket's path has 107 characters at most
         server = RedisServer(Path(folder))
         server.start()

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from rekindle.testing import Asked, ModelServer, Reply
-from tests.conftest import RunningServer, Serve, asks, read_events
+from tests.conftest import RunningServer, Serve, asks, read_events, run_redis
 from tests.redis_server import RedisServer
 
 SSE = {"Accept": "text/event-stream"}
@@ -19,10 +19,50 @@ TURNS = 64
 WORDS = " ".join(f"w{n:03}" for n in range(100))
 
 
-@pytest.fixture
-def two(serve: Serve, model: ModelServer, redis: RedisServer) -> tuple[RunningServer, RunningServer]:
-    first, second = (serve(**asks(model, REKINDLE_REDIS_URL=redis.url)) for _ in range(2))
+pytestmark = pytest.mark.xdist_group("two servers")
+
+
+@pytest.fixture(scope="module")
+def model_for_all() -> Iterator[ModelServer]:
+    with ModelServer() as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def redis_for_all() -> Iterator[RedisServer]:
+    yield from run_redis()
+
+
+@pytest.fixture(scope="module")
+def two(
+    serve_for_all: Serve, model_for_all: ModelServer, redis_for_all: RedisServer
+) -> tuple[RunningServer, RunningServer]:
+    first, second = (serve_for_all(**asks(model_for_all, REKINDLE_REDIS_URL=redis_for_all.url)) for _ in range(2))
     return first, second
+
+
+@pytest.fixture
+def redis(redis_for_all: RedisServer, two: tuple[RunningServer, RunningServer]) -> RedisServer:
+    """Theirs, which a test may take away: it is there again for the next, and both servers know."""
+    if not redis_for_all.running:
+        redis_for_all.stop()
+        redis_for_all.start()
+    wait_for_redis(two)
+    return redis_for_all
+
+
+def wait_for_redis(servers: tuple[RunningServer, RunningServer]) -> None:
+    end = time.monotonic() + 15
+    while any(server.client().get("/ready").json()["cache"] != "ok" for server in servers):
+        assert time.monotonic() < end, "Redis is there, and nobody noticed."
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def model(model_for_all: ModelServer) -> ModelServer:
+    """The model that both servers ask, with nothing scripted yet."""
+    model_for_all.forget()
+    return model_for_all
 
 
 @contextmanager
@@ -154,7 +194,6 @@ def test_without_their_redis_two_servers_are_slower_and_nothing_else(
     first, second = two
     second.tokens = {email: first.token(email)}
     with first.client(email) as client, second.client(email) as other:
-        assert client.get("/ready").json()["cache"] == "ok"
         session = new_session(client)
         with streaming(client, session) as (turn, _), reading(other, turn) as response:
             shown = ""
@@ -177,10 +216,7 @@ def test_without_their_redis_two_servers_are_slower_and_nothing_else(
         assert "rekindle_cache_breaker 2.0" in client.get("/metrics").text
         redis.stop()
         redis.start()
-        end = time.monotonic() + 15
-        while client.get("/ready").json()["cache"] != "ok":
-            assert time.monotonic() < end, "Redis is back, and nobody noticed"
-            time.sleep(0.1)
+        wait_for_redis(two)
     for server in two:
         assert "Traceback" not in server.log.read_text()
 
