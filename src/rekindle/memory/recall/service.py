@@ -276,13 +276,15 @@ class _Search:
             return None
         return past.token_slices(self._looked.lines, model.name)
 
-    def ranked(self, tokens: Tokens) -> list[Place]:
-        """The candidates, best first."""
+    def ranked(self, tokens: Tokens, after: Place | None, limit: int) -> list[Place]:
+        """The best of the candidates, or the best of those after a place."""
         lines = self._looked.lines
         scores = rank(self._past, self.asked, self._looked, self._questions, tokens).round(5).tolist()
         seqs = self._past.seqs(lines).tolist()
-        places = list(zip(scores, self._past.session_bytes(lines), seqs, strict=True))
-        return [Place(score, UUID(bytes=session), seq) for score, session, seq in sorted(places, reverse=True)]
+        places = sorted(zip(scores, self._past.session_bytes(lines), seqs, strict=True), reverse=True)
+        if after is not None:
+            places = [place for place in places if place < after.order]
+        return [Place(score, UUID(bytes=session), seq) for score, session, seq in places[:limit]]
 
 
 async def _found(
@@ -290,8 +292,7 @@ async def _found(
 ) -> Hits:
     slices = await asyncio.to_thread(search.looked, vectors)
     tokens = await store.find_tokens(connection, slices) if slices else Tokens.none()
-    places = await asyncio.to_thread(search.ranked, tokens)
-    page = [place for place in places if after is None or place.order < after.order][:limit]
+    page = await asyncio.to_thread(search.ranked, tokens, after, limit)
     shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
     messages = {(message.session_id, message.seq): message for message in shown}
     return Hits(
