@@ -43,11 +43,11 @@ _NUMBER = re.compile(rf"(?<![\w.,-])(?:\d+(?:[.,]\d+)*|{'|'.join(_COUNTED)})(?![
 _AFTER = re.compile(r"[^,.;:?!\d]{0,30}")
 _BEFORE = re.compile(r"[^,.;:?!\d]{0,30}$")
 _PATTERNS = {
-    "email": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "email": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     "url": re.compile(r"https?://[^\s\"<>]+"),
     "date": re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
     "phone": re.compile(r"\+?\d[\d ()/-]{6,}\d"),
-    "id": re.compile(r"#?\b(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}\b"),
+    "id": re.compile(r"#?(?<![\w-])(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}\b"),
 }
 _HOW_MUCH = re.compile(
     r"\bhow much (?:is|are|for|per|would|will|it|this|that|altogether|in all)\b|\bhow much\s*\?|\bcosts?\b",
