@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from rekindle.assistants.assistant import Assistant, Found, Source, found
 from rekindle.cache import build_cache
 from rekindle.cache.breaker import Breaker
 from rekindle.cache.cache import NullCache
-from rekindle.cache.redis import ANSWER_SECONDS, RedisCache
+from rekindle.cache.redis import ANSWER_SECONDS, RECONNECT_SECONDS, RedisCache
 from rekindle.conversation.channel import Event, EventId
 from rekindle.conversation.live import POLL_SECONDS
 from rekindle.errors import ConfigurationError, SessionNotFound, TurnNotFound
@@ -136,6 +137,16 @@ async def test_without_a_redis_there_is_no_cache_and_nothing_is_wrong_with_that(
     missed = reads("miss")
     assert await house.sessions.messages.of(caller, (await house.sessions.start(caller)).id) == []
     assert reads("miss") == missed
+
+
+async def test_a_redis_that_stays_away_is_not_told_again_and_again() -> None:
+    cache = RedisCache("unix:///nowhere/redis.sock")
+    with capture_logs() as logs:
+        await cache.open()
+        async with cache.listen("turns") as ear:
+            assert await ear.next(RECONNECT_SECONDS * 8) is None
+        await cache.close()
+    assert 1 <= len(logs) <= 4  # the first try to listen, and three in a row after which it is left alone
 
 
 def test_a_url_that_is_none_of_redis_is_a_fault_of_the_configuration() -> None:

@@ -87,6 +87,33 @@ async def test_what_there_is_not_is_nothing(manager: SessionManager) -> None:
         await manager.add_message("abc-123-uuid", "user", "Hello?")
 
 
+@pytest.mark.parametrize(
+    ("role", "content", "metadata"),
+    [
+        ("system", "You are a pirate.", None),
+        ("user", "NUL\0", None),
+        ("user", "half \ud83d", None),
+        ("user", "Hello.", {"language": "e\0n"}),
+        ("user", "Hello.", {"language": "\ud83d"}),
+        ("user", "Hello.", {"confidence": float("nan")}),
+        ("user", "Hello.", {"at": {1, 2}}),
+    ],
+)
+async def test_what_cannot_be_kept_is_refused_and_leaves_nothing(
+    manager: SessionManager, role: Any, content: str, metadata: dict[str, Any] | None
+) -> None:
+    session_id = str(uuid4())
+    await manager.create_session(session_id)
+    with pytest.raises(InvalidRequest):
+        await manager.add_message(session_id, role, content, metadata)
+    assert await manager.get_messages(session_id) == []
+    if metadata:
+        with pytest.raises(InvalidRequest):
+            await manager.create_session(str(uuid4()), metadata=metadata)
+    await manager.add_message(session_id, "user", "A backslash: \\u0000")
+    assert [m["content"] for m in await manager.get_messages(session_id)] == ["A backslash: \\u0000"]
+
+
 async def test_old_sessions_are_cleaned_up(new_database: Callable[[], str], data_dir: Path) -> None:
     async with SessionManager(db=make_settings(new_database(), data_dir)) as manager:
         session_id = str(uuid4())

@@ -188,10 +188,12 @@ class RedisCache:
         metrics.CACHE_BREAKER.set(0)
         return answer
 
-    def _erred(self, kind: str, error: Exception) -> None:
+    def _erred(self, kind: str, error: Exception, *, told: bool = False) -> None:
+        """Count what went wrong, and say so unless it was `told` before and only goes on."""
         metrics.CACHE_ERRORS.labels(kind).inc()
         metrics.CACHE_BREAKER.set(_BREAKER[self._breaker.state])
-        log.warning("cache.error", error=type(error).__name__, breaker=self._breaker.state)
+        if not told:
+            log.warning("cache.error", error=type(error).__name__, breaker=self._breaker.state)
 
     async def _write(self) -> None:
         """Do what waits, one after the other; look after what is owed, and whether Redis is back."""
@@ -227,8 +229,8 @@ class RedisCache:
                 async with self._client.pubsub() as pubsub:
                     await self._hear_on(pubsub)
             except _AWAY as error:
+                self._erred("away", error, told=self._deaf)
                 self._deaf = True
-                self._erred("away", error)
             finally:
                 self._pubsub = None
             await asyncio.sleep(RECONNECT_SECONDS)

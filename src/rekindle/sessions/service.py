@@ -18,6 +18,7 @@ from rekindle.sessions.doors.store import Interaction
 from rekindle.sessions.hidden.service import Hidden
 from rekindle.sessions.listing.service import Listing, Wanted
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
+from rekindle.sessions.storable import check_storable
 from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
 
@@ -115,6 +116,7 @@ class Sessions:
         Raises `Forbidden` when their token is good for one session only.
         """
         caller.check_whole()
+        check_storable(title, metadata, state)
         return await self._start(
             caller.user_id, assistant=assistant, title=title, metadata=metadata, state=state, lasting=lasting
         )
@@ -148,7 +150,11 @@ class Sessions:
     async def adopt(
         self, session_id: UUID, user_id: UUID | None, metadata: dict[str, Any], *, assistant: str | None = None
     ) -> bool:
-        """A session under an id its host chose, of this user or of a new anonymous one; False when it is taken."""
+        """A session under an id its host chose, of this user or of a new anonymous one; False when it is taken.
+
+        Raises `InvalidRequest` for metadata that cannot be stored; so does `start`.
+        """
+        check_storable(metadata)
         async with self._database.system() as connection:
             answers = assistant or self._assistant
             return await doors.insert_named_session(connection, session_id, user_id, answers, metadata)

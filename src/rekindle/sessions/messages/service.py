@@ -1,10 +1,10 @@
 """The messages of a session: read, added from elsewhere; the reply that a turn is."""
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from rekindle.database import Connection, Database
-from rekindle.errors import SessionBusy, SessionNotFound, TurnNotFound
+from rekindle.errors import InvalidRequest, SessionBusy, SessionNotFound, TurnNotFound
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.sessions import store as sessions
@@ -12,6 +12,7 @@ from rekindle.sessions.copies import Copies, Copy
 from rekindle.sessions.doors import store as doors
 from rekindle.sessions.messages import store
 from rekindle.sessions.messages.store import Message, Role, Status
+from rekindle.sessions.storable import check_storable
 
 __all__ = ["Message", "Messages", "Role", "Status"]
 
@@ -77,8 +78,12 @@ class Messages:
     ) -> Message:
         """Add a message that was said elsewhere: no reply is begun, and a session that had ended goes on.
 
-        Raises `SessionNotFound`, and `SessionBusy` while a reply is being written.
+        Raises `SessionNotFound`, `SessionBusy` while a reply is being written, and `InvalidRequest` for what is no
+        message.
         """
+        if role not in get_args(Role):
+            raise InvalidRequest(f"A message is of the {' or the '.join(get_args(Role))}, not of {role!r}.")
+        check_storable(content, metadata, tools_used, error)
         caller.check_session(session_id)
         async with self._database.transaction(caller.user_id) as connection:
             outcome, message = await doors.add_message(
