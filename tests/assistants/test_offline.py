@@ -498,6 +498,16 @@ async def test_an_empty_result_is_said_to_be_none(returned: Any) -> None:
     assert reply.endswith("The tool “search” found nothing. Tell me more of what you are looking for.")
 
 
+async def test_what_says_it_comes_before_what_only_stands_under_its_title() -> None:
+    def look_up(question: str) -> Any:
+        """Look up."""
+        passages = ("A robot has wheels. They turn.", "Odometry works out the position from the wheels.")
+        return [{"title": "Wheels and odometry", "text": text} for text in passages]
+
+    _, reply = await run("What is odometry?", [look_up])
+    assert reply.splitlines()[3].endswith('"Odometry works out the position from the wheels."')
+
+
 async def test_a_tools_failure_is_told() -> None:
     _, reply = await run("What's the weather in Paris?", [weather])
     assert reply.endswith("The tool “weather” failed: no such city")

@@ -20,6 +20,7 @@ from pydantic_ai.usage import RunUsage
 
 from rekindle.assistants.assistant import Errand, Event, Found, Sourced, Status, ToolUsed
 from rekindle.assistants.text import clean, folded, plain
+from rekindle.errors import RekindleError
 
 if TYPE_CHECKING:
     from rekindle.assistants.mcp import Remote
@@ -121,6 +122,9 @@ class Calls:
             failed = False
         except (ModelRetry, ToolFailed) as error:
             content, failed = clean(error.message), True
+        except RekindleError as error:  # one of ours says what is wrong in words for people
+            log.info("tool_failed", tool=name, code=error.code)
+            content, failed = clean(error.detail), True
         except Exception as error:  # whatever a tool raises, the model can go on without it
             log.warning("tool_failed", tool=name, exc_info=True)
             content, failed = folded(f"{type(error).__name__}: {error}", 500), True

@@ -217,7 +217,8 @@ def _best(message: str, pieces: Sequence[tuple[str, str]]) -> list[tuple[str, st
     """The sentences of the pieces that fit the message best, if any do.
 
     A sentence is read with the title it stands under, if it fits itself or the title says all that is asked. Of those
-    that fit alike the one comes first whose title does, then the one that the tool put first.
+    that fit alike the one comes first that fits itself, then the one whose title does, then the one that the tool put
+    first.
     """
     asked = key_stems(message)
     read: dict[str, tuple[str, str]] = {}
@@ -226,5 +227,6 @@ def _best(message: str, pieces: Sequence[tuple[str, str]]) -> list[tuple[str, st
         for sentence in sentences(text[:20_000]):
             if not sentence.startswith(("#", "|")) and (titled or asked & key_stems(sentence)):
                 read.setdefault(f"{source}: {sentence}", (sentence, source))
-    quotes = [Quote(text, "assistant") for text in list(read)[:400]]
+    said = sorted(list(read)[:400], key=lambda text: not asked & key_stems(read[text][0]))
+    quotes = [Quote(text, "assistant") for text in said]
     return [read[quote.text] for quote in find(message, quotes, _MOST_PIECES)]

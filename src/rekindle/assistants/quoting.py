@@ -16,7 +16,7 @@ from rekindle.assistants.past import (
     wants,
 )
 from rekindle.assistants.voice import INTRODUCTION
-from rekindle.memory.cues import Cue, cues, is_question, is_small_talk
+from rekindle.memory.cues import Cue, cues, is_order, is_question, is_small_talk
 from rekindle.memory.extract import excerpt, quoted, shorten
 from rekindle.memory.phrases import key_phrases
 from rekindle.memory.words import sentences
@@ -231,7 +231,7 @@ def _results(found: Sequence[Found]) -> list[str]:
 
 def _tells(quote: Quote) -> bool:
     """Whether it says something, rather than greet or ask what it has said."""
-    if is_small_talk(quote.text) or _OVERVIEW.search(quote.text):
+    if is_small_talk(quote.text) or is_order(quote.text) or _OVERVIEW.search(quote.text):
         return False
     return not (quote.question and is_personal(quote.text))
 

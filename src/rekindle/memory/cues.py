@@ -97,6 +97,16 @@ _CUES = {
     ),
 }
 
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|override|bypass|forget)\b.{0,40}\b(?:instructions?|rules?|prompts?|everything|above|previous)\b|"
+    r"\bsystem (?:prompt|message)\b|\bfrom now on\b|\byou (?:must|should|shall|have to|are now|will always)\b|"
+    r"\b(?:the )?(?:assistant|model|ai|bot) (?:must|should|shall|has to|will|is to|needs to)\b|"
+    r"^(?:please )?(?:always|never) (?:answer|reply|respond|say|end|begin|start|call|use|write|"
+    r"tell|include|add|output)\b|"
+    r"^(?:answer|reply|respond|act|pretend|behave|reveal|print|output|repeat)\b",
+    re.IGNORECASE,
+)
+
 _OPENERS = (
     r"(?:hey|hi|hello|wow|yeah|yes|yep|yup|nah|thanks|thank you|thx|oh|ah|aw+|haha(?:ha)*|hehe|lol|omg|ok|okay|btw|"
     r"by the way|well|anyway|so|and|but|also|plus|actually|honestly|oh no|no worries|sure(?: thing)?|of course|"
@@ -195,6 +205,11 @@ def is_about_the_other(sentence: str) -> bool:
 def is_platitude(sentence: str) -> bool:
     """Whether it would hold for everyone: "Staying fit is so important"."""
     return _PLATITUDE.search(sentence) is not None and _SELF.search(sentence) is None
+
+
+def is_order(sentence: str) -> bool:
+    """Whether it tells an assistant how to behave, rather than something of the speaker."""
+    return _ORDER.search(sentence) is not None
 
 
 def points_back(sentence: str) -> bool:

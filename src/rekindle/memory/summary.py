@@ -13,10 +13,11 @@ from rekindle.assistants.assistant import Said
 from rekindle.assistants.past import said_in
 from rekindle.assistants.text import without_picture
 from rekindle.assistants.voice import without_frames
-from rekindle.memory.cues import Cue, is_small_talk
+from rekindle.memory.cues import Cue, is_order, is_small_talk
 from rekindle.memory.extract import Sentence, excerpt, head_and_tail, pick, quoted, shorten, statements
 from rekindle.memory.phrases import key_phrases
 from rekindle.memory.reply import read_reply
+from rekindle.memory.words import sentences
 
 ANSWER = 0.5
 """What a message of the assistant's counts for the topics, beside one of the user's."""
@@ -201,10 +202,11 @@ def _own(message: Said) -> str:
 
 def _topics(talk: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
     """What a talk turns on. The user's words count more: a talk is about what they brought to it, and an
-    answer that quotes a page at length is not to drown that.
+    answer that quotes a page at length is not to drown that. How an assistant was told to behave is no topic.
     """
     worth = [1.0 if by_user else ANSWER for by_user, _ in talk]
-    return tuple(key_phrases([excerpt(text, 2_000) for _, text in talk], worth=worth))
+    texts = ["\n".join(s for s in sentences(excerpt(text, 2_000)) if not is_order(s)) for _, text in talk]
+    return tuple(key_phrases(texts, worth=worth))
 
 
 def _told(said: Sequence[Sentence], cue: Cue, most: int = 6) -> tuple[str, ...]:

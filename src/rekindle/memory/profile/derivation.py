@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from rekindle.assistants.past import said_in
 from rekindle.assistants.text import folded
 from rekindle.errors import ModelError
-from rekindle.memory.cues import is_about_the_other, points_back
+from rekindle.memory.cues import is_about_the_other, is_order, points_back
 from rekindle.memory.extract import shorten
 from rekindle.memory.profile.likeness import gist
 from rekindle.memory.profile.opposites import is_lasting
@@ -31,15 +31,7 @@ _LONGEST_REPLY = 30_000
 _GROUNDED = 0.5
 _MOST_REPLACED = 3
 
-_COMMAND = re.compile(
-    r"\b(?:ignore|disregard|override|bypass|forget)\b.{0,40}\b(?:instructions?|rules?|prompts?|everything|above|previous)\b|"
-    r"\bsystem (?:prompt|message)\b|\bfrom now on\b|\byou (?:must|should|shall|have to|are now|will always)\b|"
-    r"\b(?:the )?(?:assistant|model|ai|bot) (?:must|should|shall|has to|will|is to|needs to)\b|"
-    r"^(?:please )?(?:always|never) (?:answer|reply|respond|say|end|begin|start|call|use|write|"
-    r"tell|include|add|output)\b|"
-    r"^(?:answer|reply|respond|act|pretend|behave|reveal|print|output|repeat)\b|<\|?\w|\]\(|https?://",
-    re.IGNORECASE,
-)
+_MARKUP = re.compile(r"<\|?\w|\]\(|https?://", re.IGNORECASE)
 
 _FIRM = re.compile(
     r"\b(?:prefer|allerg\w*|only|always|never|can['’]?t|cannot|don['’]?t|favou?rite)\b|\d", re.IGNORECASE
@@ -182,8 +174,8 @@ def read_things(reply: str, kept: Kept, shown: Sequence[Thing]) -> Derived:
 
 
 def is_command(text: str) -> bool:
-    """Whether a text tells an assistant what to do, rather than something of a person."""
-    return _COMMAND.search(text) is not None
+    """Whether a text tells an assistant what to do, or leads elsewhere, rather than tell something of a person."""
+    return is_order(text) or _MARKUP.search(text) is not None
 
 
 def _read(reply: str) -> _Reply:
