@@ -498,6 +498,25 @@ async def test_a_reader_elsewhere_is_told_what_is_done_and_found_where_while_it_
     assert [event.source for event in there.events if event.source] == there.events[-1].reply.metadata["sources"]  # type: ignore[union-attr,index]
 
 
+async def test_a_channel_wanted_while_the_connection_is_lost_takes_no_other_for_good(redis: RedisServer) -> None:
+    def listeners() -> int:
+        with redis.client() as client:
+            return len(client.client_list(_type="pubsub"))
+
+    cache = RedisCache(redis.url)
+    await cache.open()
+    async with cache.listen("first"):
+        await until(lambda: listeners() == 1)
+        for _ in range(4):  # what else it has to do first
+            cache._put(lambda: asyncio.sleep(ANSWER_SECONDS * 0.8))
+        with redis.client() as client:
+            client.client_kill_filter(_type="pubsub")
+        async with cache.listen("second"):
+            await asyncio.sleep(RECONNECT_SECONDS + 0.2)
+        assert listeners() == 1
+    await cache.close()
+
+
 def beside(reading: Reading) -> list[str]:
     """What was told beside the text: what is done, and the titles of what was found."""
     told = [event for event in reading.events if event.kind in ("status", "source")]

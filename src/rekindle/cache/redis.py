@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -141,8 +140,8 @@ class RedisCache:
         """Listen to a channel, from about now on."""
         ear = Ear()
         ears = self._ears.setdefault(channel, set())
-        if not ears and self._pubsub:
-            self._put(partial(self._pubsub.subscribe, channel))
+        if not ears:
+            self._put_hearing(lambda pubsub: pubsub.subscribe(channel))
         ears.add(ear)
         self._wanted.set()
         try:
@@ -151,8 +150,7 @@ class RedisCache:
             ears.discard(ear)
             if not ears and self._ears.get(channel) is ears:
                 del self._ears[channel]
-                if self._pubsub:
-                    self._put(partial(self._pubsub.unsubscribe, channel))
+                self._put_hearing(lambda pubsub: pubsub.unsubscribe(channel))
 
     def _script(self, script: str, key: str, arguments: tuple[str | bytes | int, ...]) -> Callable[[], Awaitable[Any]]:
         # The whole script each time: it is short, and a Redis that was restarted needs no second try.
@@ -163,6 +161,18 @@ class RedisCache:
             self._waiting.put_nowait(Waiting(call, time.monotonic()))
         except asyncio.QueueFull:
             metrics.CACHE_DROPPED.inc()
+
+    def _put_hearing(self, call: Callable[[PubSub], Awaitable[Any]]) -> None:
+        """Do this with the connection that hears; one that comes in its place begins with what is wanted then."""
+        hearing = self._pubsub
+        if hearing is None:
+            return
+
+        async def unless_lost() -> None:
+            if self._pubsub is hearing:  # a closed one would take another connection, and nobody would give that back
+                await call(hearing)
+
+        self._put(unless_lost)
 
     async def _ask(self, call: Callable[[], Awaitable[T]], otherwise: T) -> T:
         """What the call gives, or `otherwise` when it is not answered in time or not made at all."""
@@ -227,12 +237,16 @@ class RedisCache:
             await self._wanted.wait()
             try:
                 async with self._client.pubsub() as pubsub:
-                    await self._hear_on(pubsub)
+                    try:
+                        await self._hear_on(pubsub)
+                    finally:
+                        self._pubsub = None
             except _AWAY as error:
                 self._erred("away", error, told=self._deaf)
                 self._deaf = True
-            finally:
-                self._pubsub = None
+            except Exception as error:  # a fault of ours or of the library must not end hearing for good
+                log.exception("cache.fault", error=type(error).__name__)
+                self._deaf = True
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _hear_on(self, pubsub: PubSub) -> None:
