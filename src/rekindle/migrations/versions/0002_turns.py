@@ -162,9 +162,12 @@ BEGIN
             p_key, p_metadata, NULL, NULL, NULL),
            (p_session, turn_seq, p_turn, p_user, 'assistant', '""', 'running', moment, NULL,
             NULL, '{}', p_server, moment + p_lease, sources);
-    UPDATE sessions SET last_seq = turn_seq, last_seen_at = moment, ended_at = NULL,
+    UPDATE sessions SET last_seq = turn_seq, last_seen_at = moment,
         title = coalesce(session.title, left(regexp_replace(btrim(p_text), '\\s+', ' ', 'g'), 80))
     WHERE id = p_session;
+    IF session.ended_at IS NOT NULL THEN  -- by itself: a trigger watches that column, and most turns need not pay
+        UPDATE sessions SET ended_at = NULL WHERE id = p_session;
+    END IF;
     SELECT c.recent, c.recalled INTO recent, recalled
     FROM turn_context(p_session, turn_seq - 1, p_window, sources) c;
     outcome := 'begun';

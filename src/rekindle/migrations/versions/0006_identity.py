@@ -239,7 +239,7 @@ TRIGGERS = """
 CREATE TRIGGER told AFTER INSERT OR UPDATE ON revocations FOR EACH ROW EXECUTE FUNCTION tell_revoked();
 CREATE TRIGGER told_gone AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION tell_gone();
 CREATE TRIGGER told_deleted AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION tell_left();
--- Ended, hidden, or somebody else's. A turn writes `ended_at`, too, and passes.
+-- Ended, hidden, or somebody else's.
 CREATE TRIGGER told_left AFTER UPDATE OF ended_at, hidden_at, user_id ON sessions FOR EACH ROW
 WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL OR OLD.hidden_at IS NULL AND NEW.hidden_at IS NOT NULL
       OR OLD.user_id <> NEW.user_id)
