@@ -8,10 +8,12 @@ is the largest this process has held beyond what it held before.
 import argparse
 import asyncio
 import random
+import re
 import resource
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from rekindle.memory.minilm import MiniLM
 from rekindle.settings import Settings
 
 QUERIES = 100
+HERE = Path(__file__).parent.parent
 
 
 class Timed:
@@ -48,11 +51,16 @@ class Timed:
 
 
 def write(folder: Path, count: int) -> None:
-    """Documents of about 60 words, of a vocabulary where words are common and rare as in a language."""
+    """Documents of about 60 words, common and rare as in a language: those of our own documents, then made-up ones.
+
+    The embedder takes as long as a text has tokens: English words have one or two, made-up ones three.
+    """
     folder.mkdir()
     chance = random.Random(4)
+    told = " ".join(path.read_text() for part in ("docs", "examples") for path in sorted(HERE.glob(f"{part}/**/*.md")))
     letters = "bcdfghklmnprstvz"
-    words = ["".join(chance.choice(letters) + chance.choice("aeiou") for _ in range(3)) for _ in range(20_000)]
+    words = [word for word, _ in Counter(re.findall("[a-z]{3,}", told.lower())).most_common()]
+    words += ["".join(chance.choice(letters) + chance.choice("aeiou") for _ in range(3)) for _ in range(20_000)]
     weights = [1 / (rank + 10) for rank in range(len(words))]
     for number in range(count):
         text = " ".join(chance.choices(words, weights, k=60))
