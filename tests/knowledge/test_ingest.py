@@ -440,6 +440,18 @@ def test_no_text_takes_long_to_read(text: str) -> None:
     read(f"<p>{text}".encode(), "html", "t", "https://a.example/")
 
 
+async def test_a_place_is_one_however_it_is_named(
+    knowledge: Knowledge, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "here").mkdir()
+    write(tmp_path / "docs", 2)
+    monkeypatch.chdir(tmp_path / "here")
+    assert (await knowledge.ingest(Path("../docs"), name)).added == 2
+    assert (await knowledge.ingest(tmp_path / "docs" / ".", name)).unchanged == 2
+    assert await knowledge.forget("../here/../docs/", name) == 2
+
+
 async def test_a_source_remembers_its_run_and_is_run_again(knowledge: Knowledge, tmp_path: Path, name: str) -> None:
     write(tmp_path, 2)
     await knowledge.ingest(tmp_path, name)

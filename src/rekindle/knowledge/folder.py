@@ -28,8 +28,8 @@ class Listing:
 
 
 def place_of(location: Path) -> str:
-    """A place as a source is known by it."""
-    return str(location.expanduser().absolute())
+    """A place as a source is known by it, from wherever and however it is named."""
+    return os.path.normpath(location.expanduser().absolute())
 
 
 def list_files(location: Path) -> Listing:
