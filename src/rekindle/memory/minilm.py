@@ -177,7 +177,8 @@ def nearest(lines: Bits, starts: NDArray[np.intp], asked: Vectors) -> Vectors:
     )[0]
     # Signs are 0 and 1 here: with -1 and 1 a product is twice this, less the sum of the vector.
     greatest = 2 * np.maximum.reduceat(products, starts, axis=0) - whole.sum(axis=1, dtype=np.int32)
-    return (greatest * scale).astype(np.float32)
+    scaled: Vectors = (greatest * scale).astype(np.float32)
+    return scaled
 
 
 @cache
