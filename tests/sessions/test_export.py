@@ -200,6 +200,7 @@ async def test_the_commands_export_and_import(
     here, there = house.database.conninfo, new_database()
     done = await asyncio.to_thread(rekindle, "export", email, "-o", str(file), database=here)
     assert done.returncode == 0, done.stderr
+    assert file.stat().st_mode & 0o077 == 0  # a person's words are for who asked
     done = await asyncio.to_thread(rekindle, "import", str(file), database=there)
     assert done.stdout == "Brought back 1 session.\n", done.stderr
     done = await asyncio.to_thread(rekindle, "import", str(file), database=there)

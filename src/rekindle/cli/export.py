@@ -46,6 +46,8 @@ async def _export(settings: Settings, email: str, form: "Format", session: str |
             raise SessionNotFound
         pieces = await house.exports.export(Caller(user.id, "verified"), form, *([only] if only else []))
         try:
+            if to:
+                to.touch(0o600)  # a new file is closed to others; one that is there keeps its rights
             with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
                 async for piece in pieces:
                     file.write(piece)
