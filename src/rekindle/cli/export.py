@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
@@ -46,9 +46,7 @@ async def _export(settings: Settings, email: str, form: "Format", session: str |
             raise SessionNotFound
         pieces = await house.exports.export(Caller(user.id, "verified"), form, *([only] if only else []))
         try:
-            if to:
-                to.touch(0o600)  # a new file is closed to others; one that is there keeps its rights
-            with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
+            with _opened(to) as file:
                 async for piece in pieces:
                     file.write(piece)
                 file.flush()
@@ -56,3 +54,10 @@ async def _export(settings: Settings, email: str, form: "Format", session: str |
             raise ConfigurationError(f"{to or 'Standard output'} cannot be written: {error.strerror}.") from error
     if to:
         complaints.print(f"Written to {to}.", markup=False)
+
+
+def _opened(to: Path | None) -> AbstractContextManager[BinaryIO]:
+    if to is None:
+        return nullcontext(sys.stdout.buffer)
+    to.touch(0o600)  # a new file is closed to others; one that is there keeps its rights
+    return to.open("wb")
