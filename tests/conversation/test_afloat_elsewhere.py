@@ -307,6 +307,21 @@ async def test_what_is_said_in_a_session_that_is_deleted_meanwhile_shares_its_fa
         await two.messages()
 
 
+async def test_what_a_visitor_says_comes_home_with_the_session(two: Two) -> None:
+    checked_in = await two.far.sessions.check_in(name="Ada", email=None, phone=None)
+    visitor, two.session = checked_in.caller, checked_in.session
+    account, two.caller = two.caller, visitor
+    await two.say("Hello.")
+    await two.wire.cut()
+    await two.say("I bought a canoe.")
+    assert await two.far.identity.adopt(visitor, account)
+    await two.wire.mend()
+    await two.until_written()
+    two.caller = account
+    assert [m.content for m in await two.messages() if m.role == "user"] == ["Hello.", "I bought a canoe."]
+    assert (await two.far.usage.of(account.user_id)).turns == 2
+
+
 async def test_what_was_said_waits_for_the_answer_that_another_server_is_giving(two: Two, model: ModelServer) -> None:
     await two.say("Hello.")
     await two.wire.cut()

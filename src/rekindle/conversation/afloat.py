@@ -105,10 +105,12 @@ class Afloat:
         return {live.user_id for live in self._live.values()}
 
     def forget_user(self, user_id: UUID) -> None:
-        """The user is gone: nothing of theirs stays in memory, or is written any more."""
+        """The user is gone, or somebody else now: nothing of theirs is live here any more.
+
+        What is still to be written finds its session, if that is there, and else nothing to write to.
+        """
         for session_id in [session for session, live in self._live.items() if live.user_id == user_id]:
             del self._live[session_id]
-        self._unwritten = [turn for turn in self._unwritten if turn.place.user_id != user_id]
 
     def begin(
         self,
@@ -200,11 +202,16 @@ class Afloat:
         return self._since is not None and time.monotonic() - self._since > self._seconds
 
     async def _write(self, turn: Unwritten) -> bool | None:
+        async with self._database.system() as connection:
+            owner = await store.find_owner(connection, turn.place.session_id)
+        if owner is None:
+            return False
+        place = replace(turn.place, user_id=owner)  # a visitor may have come home meanwhile
         async with self._database.connection() as connection:
             if turn.said is not None:
                 return await store.store_turn(
                     connection,
-                    turn.place,
+                    place,
                     turn.result,
                     message_id=turn.said.message_id,
                     key=turn.said.key,
@@ -213,7 +220,7 @@ class Afloat:
                     said_at=turn.said.said_at,
                     ended_at=turn.ended_at,
                 )
-            finished = await store.finish_turn(connection, turn.place, turn.result)
+            finished = await store.finish_turn(connection, place, turn.result)
         if finished and finished.late:
             await self._copies.forget(turn.place.session_id)  # they may end in a later message, and have this in part
         return finished is not None

@@ -268,6 +268,14 @@ async def finish_turn(connection: Connection, place: Place, result: Result) -> F
     return Finished(reply, row["late"])
 
 
+async def find_owner(connection: Connection, session_id: UUID) -> UUID | None:
+    """Whose a session is by now, hidden or not; None when it is gone."""
+    await connection.execute("SELECT set_config('rekindle.hidden_too', 'on', true)")
+    cursor = await connection.execute("SELECT user_id FROM sessions WHERE id = %s", (session_id,))
+    row = await cursor.fetchone()
+    return row["user_id"] if row else None
+
+
 async def store_turn(
     connection: Connection,
     place: Place,
