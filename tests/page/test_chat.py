@@ -221,7 +221,7 @@ def test_an_error_keeps_the_text_and_says_a_plain_cause(ada: Person) -> None:
 
 
 def test_a_broken_connection_is_told_and_mended_without_loss(site: Asking, ada: Person) -> None:
-    answers(site, tale=Reply(LONG, delay=0.03))
+    answers(site, tale=Reply(LONG))  # at once, so that nothing is heard of it in another way meanwhile
     page = ada.go(f"/s/{ada.begin()}")
     ids: list[str] = []
     cut = threading.Event()

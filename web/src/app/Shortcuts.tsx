@@ -1,4 +1,4 @@
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useRouter } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Dialog } from "@/components/ui/dialog";
 import { useSessionActions } from "./actions";
@@ -18,6 +18,8 @@ export const SHORTCUTS: [keys: string[], what: string][] = [
   [["?"], "Show this list"],
 ];
 
+const PRELOAD_MS = 1_500;
+
 /** Whether the keys go into a field just now. */
 function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
@@ -26,13 +28,21 @@ function typing(target: EventTarget | null): boolean {
 /** The keys that work in every view. A chat adds its own. */
 export function useShortcuts(showSheet: () => void): void {
   const navigate = useNavigate();
+  const router = useRouter();
   const { begin } = useSessionActions();
+  useEffect(() => {
+    // Whoever presses Ctrl+K writes on at once: the view should be there.
+    const timer = setTimeout(() => void router.preloadRoute({ to: "/search" }).catch(() => undefined), PRELOAD_MS);
+    return () => clearTimeout(timer);
+  }, [router]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const held = mac ? event.metaKey : event.ctrlKey;
       if (event.isComposing || event.defaultPrevented) return;
       if (held && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
         event.preventDefault();
+        // What is typed until the view is there is no part of a message.
+        if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
         void navigate({ to: "/search" });
       } else if (held && event.shiftKey && event.key.toLowerCase() === "o") {
         event.preventDefault();

@@ -101,7 +101,7 @@ function SessionInformation({ session }: { session: string }) {
   const { data } = useSession(session);
   if (!data) return null;
   return (
-    <div className="grid gap-1 border-b px-4 py-3 text-sm" data-session-information>
+    <div className="grid grid-cols-1 gap-1 border-b px-4 py-3 text-sm" data-session-information>
       <div className="flex items-center justify-between gap-2">
         <span className="truncate font-medium" dir="auto">
           {data.title ?? "New session"}

@@ -24,7 +24,7 @@ export function Opening({ session, onContinue, onAsk }: { session: string; onCon
     return (
       <Meeting session={session} onAsk={onAsk}>
         <Card title={greeting(name)}>
-          <p>
+          <p className="line-clamp-3">
             <span className="text-muted">Last time: </span>
             <span dir="auto">{last.title ?? "an untitled session"}</span>
             {last.summary_line && (

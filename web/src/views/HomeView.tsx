@@ -46,7 +46,7 @@ export function HomeView() {
               {last.title ?? "An untitled session"}
             </p>
             {last.summary_line && (
-              <p className="text-muted" dir="auto">
+              <p className="line-clamp-3 text-muted" dir="auto">
                 {last.summary_line}
               </p>
             )}
