@@ -15,6 +15,7 @@ from rekindle.conversation.channel import Channel
 from rekindle.conversation.notes import Notes
 from rekindle.conversation.store import Place, Progress, Result
 from rekindle.errors import ModelCutShort, ModelTimedOut, RekindleError
+from rekindle.sessions.copies import Opening
 from rekindle.sessions.service import Status as MessageStatus
 
 log = structlog.get_logger()
@@ -25,11 +26,15 @@ Stop = Literal["cancelled", "lost", "released"]
 class Run:
     """A running turn of this server. Its task is kept by the engine; leaving readers do not touch it."""
 
-    def __init__(self, place: Place, assistant: Assistant, prompt: Prompt, errand: Errand) -> None:
+    def __init__(
+        self, place: Place, assistant: Assistant, prompt: Prompt, errand: Errand, opening: Opening | None = None
+    ) -> None:
         self.place = place
         self.assistant = assistant
         self.prompt = prompt
         self.errand = errand
+        self.opening = opening
+        """What it was begun with, where copies are to have it."""
         self.noted = False
         """Whether the begin noted something as recalled."""
         self.channel = Channel(place.turn_id, place.attempt)

@@ -25,7 +25,7 @@ from rekindle.database import Database, DatabaseDown
 from rekindle.identity.service import Caller
 from rekindle.knowledge.fetch import Fetcher
 from rekindle.memory.recollection.service import Recollection
-from rekindle.sessions.copies import Copies
+from rekindle.sessions.copies import Copies, Opening
 from rekindle.sessions.service import Message
 from rekindle.settings import Settings
 
@@ -77,7 +77,9 @@ class Runs:
         """The run of a turn, if it is one of this server's."""
         return self._runs.get(turn_id)
 
-    def start(self, place: Place, assistant: str, prompt: Prompt, caller: Caller | None = None) -> None:
+    def start(
+        self, place: Place, assistant: str, prompt: Prompt, caller: Caller | None = None, opening: Opening | None = None
+    ) -> None:
         """Run a turn that has begun, with the assistant of this name."""
         self.afloat.remember(place, assistant, prompt)
         chosen = self._crew.of_session(assistant)
@@ -85,7 +87,7 @@ class Runs:
         caller = caller or Caller(place.user_id, "claimed", place.session_id)
         about = partial(self._about, caller, place.session_id)
         errand = Errand(caller, place.session_id, place.seq - 1, chosen.name, about, self._web)
-        run = Run(place, chosen, prompt, errand)
+        run = Run(place, chosen, prompt, errand, opening)
         self._runs[place.turn_id] = run
         metrics.TURNS_RUNNING.inc()
         run.task = asyncio.create_task(self._perform(run), name=f"turn {place.turn_id}")
@@ -133,7 +135,8 @@ class Runs:
             run.channel.close()
         if reply:
             run.channel.end(reply)
-            self._copies.replied(reply)
+            if run.opening:
+                self._copies.replied(run.opening, reply)
             _count(reply)
 
     async def _recalled(self, run: Run) -> tuple[Recalled, ...]:

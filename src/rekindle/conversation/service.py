@@ -28,7 +28,7 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.recollection.service import opens
 from rekindle.memory.service import Memory
-from rekindle.sessions.copies import Copies
+from rekindle.sessions.copies import Copies, Opening
 from rekindle.sessions.service import Message, Sessions
 from rekindle.settings import Settings
 from rekindle.usage import quotas
@@ -138,12 +138,11 @@ class Conversation:
                     )
             if begun.place and replaces:
                 await self._copies.forget(session_id)  # a copy has the replaced as they were
-            elif begun.place:
-                self._copies.said(begun.place.turn_id, message_id, text, metadata or {})
             if begun.outcome == "missing":
                 await self._sessions.get(caller, session_id)  # tells which is gone: the session, or its user
             if begun.outcome != "busy":
-                return self._started(begun, caller)
+                # What replaces is no end of a copy: that lacks what came before.
+                return self._started(begun, caller, None if replaces else Opening(message_id, text, metadata or {}))
             assert begun.turn_id is not None
             if on_busy == "reject" or asyncio.get_running_loop().time() >= deadline or self._runs.draining:
                 raise SessionBusy(turn_id=str(begun.turn_id))
@@ -303,7 +302,7 @@ class Conversation:
         closed = opens(caller, self._settings.identity_rule) == "nothing"
         return 0 if closed else self._settings.recall_summaries
 
-    def _started(self, begun: store.Begun, caller: Caller) -> Turn:
+    def _started(self, begun: store.Begun, caller: Caller, opening: Opening | None = None) -> Turn:
         match begun.outcome:
             case "missing":
                 raise SessionNotFound
@@ -322,7 +321,7 @@ class Conversation:
         if begun.turn_id is None or begun.attempt is None:
             raise TurnNotFound
         if begun.place and begun.prompt:
-            self._runs.start(begun.place, begun.assistant, begun.prompt, caller)
+            self._runs.start(begun.place, begun.assistant, begun.prompt, caller, opening)
         return Turn(begun.turn_id, begun.attempt, replayed=begun.outcome == "replayed")
 
     async def _wait_a_little(self, turn_id: UUID, deadline: float) -> None:

@@ -9,7 +9,6 @@ message that should have dropped it.
 minute after a session was deleted it says `gone`, so that what was still on its way is not written any more.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,7 +23,6 @@ from rekindle.sessions.messages.store import Message, Stamp
 COPY_MESSAGES = 50
 COPY_SECONDS = 24 * 60 * 60
 GONE_SECONDS = 60
-KNOWN_SAID = 10_000
 
 _ONE = TypeAdapter(Message)
 _ALL = TypeAdapter(tuple[Message, ...])
@@ -84,8 +82,8 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a turn that runs was begun with."""
+class Opening:
+    """The message that a turn was begun with."""
 
     message_id: UUID
     text: str
@@ -112,7 +110,6 @@ class Copies:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._said: OrderedDict[UUID, Said] = OrderedDict()
 
     def read(self, result: Literal["hit", "miss", "stale"]) -> None:
         """Count what a reading of messages had of their copy."""
@@ -134,22 +131,15 @@ class Copies:
             return None
         return Copy(messages)
 
-    def said(self, turn_id: UUID, message_id: UUID, text: str, metadata: dict[str, Any]) -> None:
-        """A turn has begun with this message: with its reply it will be the end of the session's copy."""
-        self._said[turn_id] = Said(message_id, text, metadata)
-        if len(self._said) > KNOWN_SAID:
-            self._said.popitem(last=False)
-
-    def replied(self, reply: Message) -> None:
-        """A turn has ended, and is in the database."""
-        said = self._said.pop(reply.id, None)
-        if said is None or reply.attempt > 1 or not reply.persisted:
+    def replied(self, opening: Opening, reply: Message) -> None:
+        """A turn has ended, and is in the database: its two messages are the end of the session's copy."""
+        if reply.attempt > 1 or not reply.persisted:
             return
         self._cache.later(
             APPEND,
             _key(reply.session_id),
             reply.seq - 2,
-            _ONE.dump_json(said.before(reply)),
+            _ONE.dump_json(opening.before(reply)),
             _ONE.dump_json(reply),
             COPY_MESSAGES,
             COPY_SECONDS,
