@@ -472,6 +472,21 @@ async def test_what_it_cannot_do_is_neither_noted_nor_looked_for_in_the_past(mes
     assert "I have nothing to quote about" in reply
 
 
+async def test_what_a_question_points_back_to_is_what_was_spoken_of_last() -> None:
+    asked = []
+
+    def course_price(course: str, people: int = 1) -> str:
+        """The price of a course for a number of people."""
+        asked.append((course, people))
+        return "It costs 365 dollars."
+
+    agent = Agent(offline_model(), tools=[course_price])
+    first = await agent.run("I need CPO training.")
+    await agent.run("How much is that for 10 people?", message_history=first.all_messages())
+    await agent.run("How much is that for 10 people?")
+    assert asked == [("CPO training", 10)], "and nothing is made up where nothing was spoken of"
+
+
 async def test_a_returning_visitor_is_welcomed_with_a_sentence_rather_than_a_word() -> None:
     known = replace(POOL, text="instructor certification", kind="fact", seq=1, what="interest")
     reply = await ask("What about instructor certification?", recalled=[known, POOL])

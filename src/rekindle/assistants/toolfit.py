@@ -60,6 +60,7 @@ _ORDERED = re.compile(
     re.IGNORECASE,
 )
 """The verb of "Please book …": what the assistant is told to do, not what is talked about."""
+_POINTING = re.compile(r"\b(?:that|this|it|one|those|these|them)\b", re.IGNORECASE)
 _IN_QUOTES = re.compile(r"[\"“„«]([^\"”“»]{1,200})[\"”“»]")
 
 
@@ -132,7 +133,7 @@ def fitting_calls(
     ordered = set() if "not" in words(message) else {s for m in _ORDERED.finditer(message) for s in key_stems(m[1])}
     rated = []
     for place, tool in enumerate(tools):
-        if (arguments := _arguments(message, tool, query or message)) is None:
+        if (arguments := _arguments(message, tool, query or message, about)) is None:
             continue
         acts = tool.acts
         fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(said, tool, arguments, asking)
@@ -189,7 +190,7 @@ def _chosen(schema: object) -> dict[str, Any]:
     return schema
 
 
-def _arguments(message: str, tool: Tool, query: str) -> dict[str, Any] | None:
+def _arguments(message: str, tool: Tool, query: str, about: Sequence[str]) -> dict[str, Any] | None:
     """The arguments of a call, required ones and those the message plainly names; None when one is missing."""
     if free := tool.free_text:
         return {free: shorten(" ".join(query.split()), 400)}
@@ -216,7 +217,7 @@ def _arguments(message: str, tool: Tool, query: str) -> dict[str, Any] | None:
     if len(open_texts) > 1:
         return None
     for name in open_texts:
-        if (text := _subject(message, tool)) is None:
+        if (text := _subject(message, tool, about)) is None:
             return None
         arguments[name] = text
     return arguments
@@ -272,12 +273,15 @@ def _pattern(name: str, schema: Mapping[str, Any]) -> re.Pattern[str] | None:
     return None
 
 
-def _subject(message: str, tool: Tool) -> str | None:
-    """What a message is about, in its own words: what it puts in quotation marks, else its key phrase."""
+def _subject(message: str, tool: Tool, about: Sequence[str]) -> str | None:
+    """What a message is about, in its own words: what it puts in quotation marks, else its key phrase.
+
+    "How much is that for ten people?" is about what was spoken of before, of which `about` is the newest first.
+    """
     if quoted := _IN_QUOTES.search(message):
         return quoted[1].strip()
     spoken = _named(tool.name) | key_stems(" ".join(tool.properties))
-    for phrase in key_phrases([message], 4):
+    for phrase in (*key_phrases([message], 4), *(about if _POINTING.search(message) else ())):
         if not set(map(stem, words(phrase))) <= spoken and not all(w in COMMON_WORDS for w in words(phrase)):
             return phrase
     return None
