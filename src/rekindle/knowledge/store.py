@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from rekindle.database import Connection, vector
+from rekindle.database import Connection, FromRow, vector
 from rekindle.ids import uuid7
 from rekindle.knowledge.passages import Passage
 from rekindle.knowledge.reading import Kind, Link
@@ -20,14 +20,8 @@ SCOPE = "(%(assistant)s::text IS NULL OR c.assistant IS NULL OR c.assistant = %(
 """What one assistant may look up: its own, and what is every assistant's."""
 
 
-class _Row:
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{name: row[name] for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
-
-
 @dataclass(frozen=True, slots=True)
-class Document(_Row):
+class Document(FromRow):
     """A document, without its text. `embedded`: how many of its chunks the asked-for model has seen."""
 
     id: UUID
@@ -46,7 +40,7 @@ class Document(_Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk(_Row):
+class Chunk(FromRow):
     """A passage of a document, as it is kept."""
 
     id: UUID
@@ -57,7 +51,7 @@ class Chunk(_Row):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLink(_Row):
+class KeptLink(FromRow):
     """A link, whose it is, and the document it leads to where that is here too."""
 
     id: UUID
