@@ -233,7 +233,8 @@ class Recall:
                 self.shelf.put(caller.user_id, past)
         if not waiting.sessions:
             return past
-        return joined(past, _late(await store.list_late_lines(connection, waiting, LATE_LINES), past))
+        late = await store.list_late_lines(connection, waiting, LATE_LINES)
+        return joined(past, await asyncio.to_thread(_late, late, past))
 
 
 @dataclass(frozen=True, slots=True)
