@@ -472,6 +472,15 @@ async def test_what_it_cannot_do_is_neither_noted_nor_looked_for_in_the_past(mes
     assert "I have nothing to quote about" in reply
 
 
+async def test_a_search_is_tried_where_its_description_names_what_is_asked_in_common_words() -> None:
+    def search_documents(query: str) -> str:
+        """Search the documents: courses, rules, opening hours."""
+        return "Open from nine to five."
+
+    calls, _ = await run("What are your opening hours?", [search_documents])
+    assert [name for name, _ in calls] == ["search_documents"]
+
+
 async def test_what_a_question_points_back_to_is_what_was_spoken_of_last() -> None:
     asked = []
 

@@ -161,12 +161,12 @@ def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool)
     in_name = 1.0 if named and named <= said else sum(_worth(each) for each in named & said)
     in_description = sum(_worth(each) for each in (described - named - _PLAIN) & said)
     fit = 2 * in_name + in_description
+    shared = said & (described | named)
+    if asking and (tool.free_text or not tool.required) and len(shared) >= 2 and len(shared) >= 0.6 * len(said):
+        return max(fit, 1.0)  # nothing else has to be filled in, and most of what is said is what it is for
     if tool.free_text:
         # A search is worth trying on any question; on a statement only when it is about the tool's matter.
         return fit + 0.4 if asking and is_telling(said) else fit if in_name + in_description >= 1 else 0.0
-    shared = said & (described | named)
-    if asking and not tool.required and len(shared) >= 2 and len(shared) >= 0.6 * len(said):
-        return max(fit, 1.0)  # nothing has to be filled in, and most of what is said is what it is for
     given = any(not isinstance(value, str) or _PATTERNS["id"].fullmatch(value) for value in arguments.values())
     if given and in_name:
         fit += 1
