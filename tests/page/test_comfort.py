@@ -35,7 +35,9 @@ def test_the_page_is_used_by_keyboard_alone(ada: Person) -> None:
     page.keyboard.type("Is this ? a shortcut")
     expect(field).to_have_value("Is this ? a shortcut")
     page.keyboard.press("Control+k")
-    page.wait_for_url("**/search")
+    expect(page.locator("main input").first).to_be_focused()
+    page.keyboard.type("lines")
+    page.wait_for_url("**/search?q=lines")
     page.keyboard.press("Control+Shift+O")
     page.wait_for_url(re.compile(r"/s/[0-9a-f-]+$"))
     assert session not in page.url

@@ -69,20 +69,22 @@ export class Changes {
       this.#tabs = new BroadcastChannel(name);
       this.#tabs.onmessage = () => this.#tell();
     }
-    const wait = () => this.#wait(account, signal);
+    const turned = Date.now();
+    const wait = () => this.#wait(account, turned, signal);
     // Where there are no locks, on an origin that is not secure and in a frame of another site, each visible tab waits.
     if (navigator.locks) navigator.locks.request(name, { signal }, wait).catch(() => (signal.aborted ? undefined : wait()));
     else void wait();
   };
 
-  async #wait(account: string, signal: AbortSignal): Promise<void> {
+  async #wait(account: string, turned: number, signal: AbortSignal): Promise<void> {
     let wait = 0;
     for (let again = AGAIN_MS; !signal.aborted; ) {
       const began = Date.now();
       try {
         const query = { wait, ...(this.#version ? { after: this.#version } : {}) };
         const { version } = await held(this.#api.as(account).GET("/api/v1/me/changes", { params: { query }, signal }));
-        const changed = this.#version !== null && this.#version !== version;
+        // A tab that waited for its turn does not know what it has missed meanwhile.
+        const changed = this.#version === null ? began - turned > REST_MS / 2 : this.#version !== version;
         this.#version = version;
         this.live = true;
         again = AGAIN_MS;
