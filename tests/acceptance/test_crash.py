@@ -14,10 +14,16 @@ import pytest
 
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.testing import Hang, ModelServer, Reply
-from tests.conftest import RunningServer, Serve, read_events, start_server
+from tests.conftest import NewDatabase, RunningServer, Serve, read_events, start_server
 
 LEASE = "2"
 SSE = {"Accept": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def served_database(new_database: NewDatabase) -> str:
+    """One of their own: no server of other tests takes over what these leave."""
+    return new_database()
 
 
 def asking(model: ModelServer) -> dict[str, str]:

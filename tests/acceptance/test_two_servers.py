@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from rekindle.testing import Asked, ModelServer, Reply
-from tests.conftest import RunningServer, Serve, asks, read_events, run_redis
+from tests.conftest import NewDatabase, RunningServer, Serve, asks, read_events, run_redis
 from tests.redis_server import RedisServer
 
 SSE = {"Accept": "text/event-stream"}
@@ -35,9 +35,10 @@ def redis_for_all() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def two(
-    serve_for_all: Serve, model_for_all: ModelServer, redis_for_all: RedisServer
+    serve_for_all: Serve, new_database: NewDatabase, model_for_all: ModelServer, redis_for_all: RedisServer
 ) -> tuple[RunningServer, RunningServer]:
-    first, second = (serve_for_all(**asks(model_for_all, REKINDLE_REDIS_URL=redis_for_all.url)) for _ in range(2))
+    place = {"REKINDLE_DATABASE_URL": new_database(), "REKINDLE_REDIS_URL": redis_for_all.url}
+    first, second = (serve_for_all(**asks(model_for_all, **place)) for _ in range(2))
     return first, second
 
 
