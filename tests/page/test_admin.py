@@ -12,7 +12,7 @@ from rekindle.testing import Asked, Refusal, Step
 from tests.conftest import ADMIN, Asking, repeats
 from tests.forked import rekindle
 from tests.page.axe import axe
-from tests.page.conftest import DESKTOP, PHONE, Arrive, Person, settle
+from tests.page.conftest import PHONE, Arrive, Person, settle
 
 PARTS = ("", "/review", "/people", "/knowledge", "/prices", "/jobs", "/audit")
 
@@ -32,19 +32,13 @@ def sessions(site: Asking, ada: Person) -> list[str]:
 
 
 def test_every_part_is_accessible_light_dark_and_on_a_phone(arrive: Arrive, sessions: list[str]) -> None:
-    admin = arrive(ADMIN)
-    page = admin.page
-    for part in (*PARTS, f"/review?session={sessions[1]}"):
-        page.emulate_media(color_scheme="light")
-        page.set_viewport_size(DESKTOP)
-        admin.go(f"/admin{part}")
-        expect(page.get_by_role("navigation", name="Administration")).to_be_visible()
-        settle(page)
-        assert axe(page) == [], part
-        page.emulate_media(color_scheme="dark")
-        assert axe(page) == [], f"{part} in the dark"
-        page.set_viewport_size(PHONE)
-        assert axe(page) == [], f"{part} on a phone"
+    for options in ({}, {"color_scheme": "dark"}, {"viewport": PHONE}):
+        admin = arrive(ADMIN, **options)
+        for part in (*PARTS, f"/review?session={sessions[1]}"):
+            page = admin.go(f"/admin{part}")
+            expect(page.get_by_role("navigation", name="Administration")).to_be_visible()
+            settle(page)
+            assert axe(page) == [], part
 
 
 def test_a_number_opens_the_sessions_behind_it(arrive: Arrive, ada: Person, sessions: list[str]) -> None:

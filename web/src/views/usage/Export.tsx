@@ -58,10 +58,12 @@ export function Export({ whole }: { whole: boolean }) {
           <legend className="mb-2 font-medium text-sm">As</legend>
           <div className="grid grid-cols-2 gap-2 sm:grid-cols-4">
             {FORMATS.map((one) => (
-              <label key={one.name} className="relative cursor-pointer rounded-xl border border-line px-3 py-2 has-checked:border-accent has-focus-visible:outline-2 has-focus-visible:outline-accent has-checked:bg-accent-soft">
-                <input type="radio" name="format" className="absolute inset-0 size-full cursor-pointer opacity-0" checked={format === one} onChange={() => setFormat(one)} />
-                <span className="block font-medium">{one.says}</span>
-                <span className="block text-muted text-xs">{one.hint}</span>
+              <label key={one.name} className="flex cursor-pointer items-start gap-2 rounded-xl border border-line px-3 py-2 has-checked:border-accent has-focus-visible:outline-2 has-focus-visible:outline-accent has-checked:bg-accent-soft">
+                <input type="radio" name="format" className="mt-1.5 accent-accent" checked={format === one} onChange={() => setFormat(one)} />
+                <span>
+                  <span className="block font-medium">{one.says}</span>
+                  <span className="block text-muted text-xs">{one.hint}</span>
+                </span>
               </label>
             ))}
           </div>
