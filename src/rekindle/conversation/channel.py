@@ -52,6 +52,8 @@ class Event:
     """With a status that says so: where what is recalled stands; the reply's `context_used` holds it too."""
     number: int = 0
     """Of what is told beside the text in this attempt, this is the first, second, …; 0 for text and the end."""
+    before: int = -1
+    """The offset at which the one before it was told; -1 for the first."""
 
 
 class Channel:
@@ -62,7 +64,7 @@ class Channel:
         self.attempt = attempt
         self.length = 0
         self._events: list[Event] = []
-        self._beside = 0
+        self._beside, self._beside_at = 0, -1
         self._closed = False
         self._leaving = False
         self._changed = asyncio.Event()
@@ -160,12 +162,11 @@ class Channel:
         return [Event("token", pieces[-1].id, text)]
 
     def _publish(self, kind: Kind, text: str = "", **more: Any) -> None:
-        number = 0
         if kind in ("status", "source"):
             self._beside += 1
-            number = self._beside
-        event_id = EventId(self.turn_id, self.attempt, self.length)
-        self._events.append(Event(kind, event_id, text, number=number, **more))
+            more |= {"number": self._beside, "before": self._beside_at}
+            self._beside_at = self.length
+        self._events.append(Event(kind, EventId(self.turn_id, self.attempt, self.length), text, **more))
         self._wake()
 
     def _wake(self) -> None:

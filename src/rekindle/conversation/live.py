@@ -49,7 +49,8 @@ class Word:
 @dataclass(frozen=True, slots=True)
 class Piece:
     """To the turn's readers: `text` begins at `offset` of the reply. Empty, it says that the turn goes on; `over`, that
-    its row tells how it ended. What is told beside the text comes as the event it is, with its number.
+    its row tells how it ended. What is told beside the text comes as the event it is, with its number and the place of
+    the one before it.
     """
 
     kind: Literal["token", "status", "source", "over"]
@@ -57,6 +58,7 @@ class Piece:
     offset: int
     text: str = ""
     number: int = 0
+    before: int = -1
     source: dict[str, Any] | None = None
     recalled: tuple[dict[str, Any], ...] = ()
 
@@ -158,7 +160,7 @@ class Elsewhere:
         self._stack = stack
         self._ear: Ear | None = None
         self._attempt, self._begin = (after.attempt, after.offset) if after else (0, 0)
-        self._told: set[int] = set()
+        self._told = 0
 
     async def events(self, attempt: int, offset: int) -> AsyncGenerator[Event]:
         """What is said of this attempt from `offset` on, until it is time to read the row."""
@@ -166,7 +168,7 @@ class Elsewhere:
         if ear is None:
             ear = self._ear = await self._stack.enter_async_context(self._cache.listen(_channel(self._turn_id)))
         if attempt != self._attempt:
-            self._attempt, self._begin, self._told = attempt, 0, set()
+            self._attempt, self._begin, self._told = attempt, 0, 0
         clock = asyncio.get_running_loop().time
         end = clock() + ROW_SECONDS
         self._ask(attempt, offset)
@@ -187,7 +189,10 @@ class Elsewhere:
                 continue  # it was on its way when the turn began anew
             if piece.kind == "over" or piece.attempt > attempt:
                 return
-            if piece.offset > offset:  # something between did not come: whoever runs it can say it again
+            if piece.number and (piece.number <= self._told or piece.offset < self._begin):
+                continue  # said again, for another reader
+            # Something between did not come, or comes yet: whoever runs it can say it again.
+            if piece.offset > offset or (piece.number and self._lacks_one_before(piece)):
                 if not asked:
                     self._ask(attempt, offset)
                     asked = True
@@ -196,18 +201,18 @@ class Elsewhere:
             metrics.PIECES.labels("heard").inc()
             here = EventId(self._turn_id, attempt, offset)
             if piece.kind != "token":
-                if piece.number not in self._told and piece.offset >= self._begin:
-                    self._told.add(piece.number)
-                    yield Event(piece.kind, here, piece.text, None, piece.source, piece.recalled, piece.number)
+                self._told = piece.number
+                yield Event(piece.kind, here, piece.text, None, piece.source, piece.recalled, piece.number)
             elif text := piece.text[offset - piece.offset :]:
                 offset += len(text)
                 yield Event("token", EventId(self._turn_id, attempt, offset), text)
 
+    def _lacks_one_before(self, piece: Piece) -> bool:
+        """Whether this comes too early: it was said for another reader, who has had what this one has not."""
+        return piece.number > self._told + 1 if self._told else piece.before >= self._begin
+
     def _ask(self, attempt: int, offset: int) -> None:
-        told = min(self._told, default=1) - 1 if self._begin else 0
-        while told + 1 in self._told:  # what another reader asked for may come before what this one has missed
-            told += 1
-        word = Word("ask", self._turn_id, attempt, offset, self._begin, told)
+        word = Word("ask", self._turn_id, attempt, offset, self._begin, self._told)
         self._cache.tell(TURNS, _WORD.dump_json(word))
 
 
@@ -219,7 +224,14 @@ def _piece(event: Event) -> Piece | None:
             return Piece("token", event.id.attempt, start, event.text)
         case "status" | "source":
             return Piece(
-                event.kind, event.id.attempt, event.id.offset, event.text, event.number, event.source, event.recalled
+                event.kind,
+                event.id.attempt,
+                event.id.offset,
+                event.text,
+                event.number,
+                event.before,
+                event.source,
+                event.recalled,
             )
     return None
 
