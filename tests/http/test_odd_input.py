@@ -58,6 +58,7 @@ def test_metadata_is_kept_as_it_was_sent_up_to_its_limit(caller: Caller) -> None
         assert_problem(caller.http.post(path, json={"message": "x", "metadata": {"a": MARK + "x" * 16_000}}), 422)
 
 
+DESCRIBED = schemathesis.openapi.from_dict(deepcopy(API))
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 
 
@@ -77,7 +78,7 @@ CASES = [
 def test_whatever_is_made_up_from_the_description_is_answered_as_described(
     asking: Asking, caller: Caller, operation: Operation, mode: GenerationMode
 ) -> None:
-    described = schemathesis.openapi.from_dict(deepcopy(API))[operation.path][operation.method]
+    described = DESCRIBED[operation.path][operation.method]
     authorization = {"Authorization": caller.http.headers["Authorization"]}
 
     @settings(
