@@ -24,6 +24,9 @@ SESSIONS = """
 MESSAGES = """
     SELECT m.* FROM messages m JOIN sessions s ON s.id = m.session_id WHERE s.metadata ->> 'talk' = %s
     ORDER BY m.session_id, m.seq"""
+AT_WORK = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'rekindle' AND state <> 'idle'"""
 SUMMARIES = """
     SELECT y.session_id, y.summary, y.through_seq, y.updated_at, y.embedding IS NOT NULL FROM session_summaries y
     JOIN sessions s ON s.id = y.session_id WHERE s.metadata ->> 'talk' = %s ORDER BY 1"""
@@ -109,6 +112,8 @@ def test_an_import_killed_in_the_middle_goes_on_when_it_is_run_again(
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
+    while rows(AT_WORK) != [(0,)]:  # what was under way when it was killed may still be committed
+        time.sleep(0.005)
     stopped = rows(SESSIONS, talk["id"])
     assert 10 <= len(stopped) < 120
     assert len(rows(MESSAGES, talk["id"])) == 30 * len(stopped), "each session is whole"
