@@ -4,6 +4,7 @@ import { useState } from "react";
 import { held, type ListedSession } from "@/api/client";
 import { useApi, useKeys } from "@/api/house";
 import { useAssistants, useMe, useSession } from "@/api/queries";
+import { Suggestions } from "@/chat/Suggestions";
 import { Button } from "@/components/ui/button";
 import { ProveAddress } from "./ProveAddress";
 
@@ -79,15 +80,7 @@ function Meeting({ session, onAsk, children }: { session: string; onAsk: (questi
             {who.greeting}
           </p>
         )}
-        <ul className="flex flex-wrap gap-2">
-          {who.suggestions.map((question) => (
-            <li key={question}>
-              <Button size="sm" className="h-auto! whitespace-normal! py-1.5! text-start" dir="auto" onClick={() => onAsk(question)}>
-                {question}
-              </Button>
-            </li>
-          ))}
-        </ul>
+        <Suggestions questions={who.suggestions} onAsk={onAsk} />
       </section>
     </div>
   );

@@ -11,6 +11,7 @@ import { useAssistants } from "@/api/queries";
 import { Logo } from "@/app/Logo";
 import type { ChatHandle } from "@/chat/ChatView";
 import { SessionChat } from "@/chat/SessionChat";
+import { Suggestions } from "@/chat/Suggestions";
 import { Button } from "@/components/ui/button";
 import { Failure, Loading } from "@/components/ui/states";
 import { forgetDrafts } from "@/identity/logout";
@@ -189,15 +190,7 @@ function Greeting({
           </Button>
         </section>
       )}
-      <ul className="flex flex-wrap justify-center gap-2 empty:hidden">
-        {who?.suggestions.map((question) => (
-          <li key={question}>
-            <Button size="sm" className="h-auto! whitespace-normal! py-1.5! text-start" dir="auto" onClick={() => onAsk(question)}>
-              {question}
-            </Button>
-          </li>
-        ))}
-      </ul>
+      <Suggestions questions={who?.suggestions ?? []} onAsk={onAsk} className="justify-center" />
     </div>
   );
 }
