@@ -17,6 +17,8 @@ from rekindle.memory.recall.past import gather, packed
 from rekindle.memory.recall.question import read
 from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
+from rekindle.memory.recall.snippet import snippet
+from rekindle.memory.words import terms
 from rekindle.sessions.service import Message, Session
 from tests.conftest import OpenHouse
 
@@ -184,6 +186,21 @@ async def test_a_hit_comes_with_its_neighbours_and_a_snippet_that_shows_why(hous
     assert (hit.before.content, hit.after.content) == ("Before.", "After.")
     assert [hit.snippet.text[start:end] for start, end in hit.snippet.highlights] == ["lighthouse"]
     assert len(hit.snippet.text) < 300
+
+
+def test_a_snippet_uses_all_its_room_where_the_word_stands_at_the_end() -> None:
+    text = (
+        "We explored nature, roasted marshmallows around the campfire and went on a hike. " * 4 + "My family loved it."
+    )
+    shown = snippet(text, terms("family"))
+    assert shown.text.count("marshmallows") == 3
+    assert [shown.text[start:end] for start, end in shown.highlights] == ["family"]
+
+
+def test_a_snippet_shows_why_in_a_script_without_spaces() -> None:
+    shown = snippet("今日は天気がいいですね。" * 40 + "灯台の鐘が鳴る。" + "明日も晴れるでしょう。" * 40, ["灯台"])
+    assert len(shown.text) <= 242
+    assert [shown.text[start:end] for start, end in shown.highlights] == ["灯台の鐘が鳴る"]
 
 
 async def test_a_long_session_is_kept_in_blocks_of_which_only_the_last_is_written_again(

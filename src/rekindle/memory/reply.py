@@ -56,10 +56,13 @@ class Written(BaseModel):
 
 
 _THOUGHT = re.compile(
-    r"<(think|thinking|thought|reasoning|reflection|scratchpad)\b[^>]*>.*?</\1\s*>|\[THINK\].*?\[/THINK\]|<\|channel\|"
-    r">analysis.*?<\|end\|>",
-    re.IGNORECASE | re.DOTALL,
+    r"<(think|thinking|thought|reasoning|reflection|scratchpad)\b[^<>]*>|(\[THINK\])|(<\|channel\|>analysis)",
+    re.IGNORECASE,
 )
+_ENDS = re.compile(
+    r"</(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|(\[/THINK\])|(<\|end\|>)", re.IGNORECASE
+)
+"""The end of a thought in the group that its beginning has above."""
 _THOUGHT_END = re.compile(
     r".*</(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>", re.IGNORECASE | re.DOTALL
 )
@@ -140,12 +143,32 @@ def repeats_itself(text: str) -> bool:
 
 def without_thoughts(reply: str) -> str:
     """The reply without what a model thinks before it; raises ModelCutShort where that is all there is."""
-    reply = _THOUGHT.sub("", reply)
+    reply = "".join(_between_thoughts(reply))
     if end := _THOUGHT_END.match(reply):  # templates that open the thought in the prompt send its end only
         reply = reply[end.end() :]
     if _THOUGHT_BEGIN.search(reply):
         raise ModelCutShort("The model's thinking took up its whole answer.")
     return _SPECIAL.sub("", reply).strip()
+
+
+def _between_thoughts(reply: str) -> Iterator[str]:
+    # Linear: one pattern from a beginning to its end would look through the rest of the reply at every beginning.
+    ends: dict[str, list[re.Match[str]]] = {}
+    for end in reversed(list(_ENDS.finditer(reply))):
+        ends.setdefault(_kind(end), []).append(end)
+    at = 0
+    for begin in _THOUGHT.finditer(reply):
+        to_come = ends.get(_kind(begin), [])
+        while to_come and to_come[-1].start() < begin.end():
+            to_come.pop()
+        if to_come and begin.start() >= at:
+            yield reply[at : begin.start()]
+            at = to_come[-1].end()
+    yield reply[at:]
+
+
+def _kind(match: re.Match[str]) -> str:
+    return match[1].casefold() if match[1] else str(match.lastindex)
 
 
 def _from_json(reply: str) -> Written | None:

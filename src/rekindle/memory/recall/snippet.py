@@ -10,8 +10,8 @@ from rekindle.memory.words import stem, words
 
 LENGTH = 240
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_CACHED = 40
-"""Characters of a word whose stems are remembered; a longer one is no word of a language with spaces."""
+_LONGEST_WORD = 40
+"""Characters; a longer one is no word of a language with spaces, and its stems are not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,30 @@ def snippet(text: str, terms: Collection[str]) -> Snippet:
     spans = [
         m.span()
         for m in _WORD.finditer(text)
-        if not wanted.isdisjoint((_known_stems if len(m[0]) <= _CACHED else _stems)(m[0]))
+        if not wanted.isdisjoint((_known_stems if len(m[0]) <= _LONGEST_WORD else _stems)(m[0]))
     ]
     start = 0
     if len(text) > LENGTH and spans:
         ends = [end for _, end in spans]
         within = [bisect_right(ends, begin + LENGTH * 3 // 4) - place for place, (begin, _) in enumerate(spans)]
         begin, _ = spans[within.index(max(within))]
-        start = text.rfind(" ", 0, max(0, begin - LENGTH // 4) + 1) + 1 if begin > LENGTH // 4 else 0
-    end = len(text) if len(text) - start <= LENGTH else max(text.rfind(" ", start, start + LENGTH), start + LENGTH // 2)
+        start = _word_begins(text, min(begin - LENGTH // 4, len(text) - LENGTH), begin)
+    end = len(text) if len(text) - start <= LENGTH else _word_ended(text, start + LENGTH)
     before, after = "…" * (start > 0), "…" * (end < len(text))
-    moved = tuple((s - start + len(before), e - start + len(before)) for s, e in spans if start <= s and e <= end)
-    return Snippet(f"{before}{text[start:end]}{after}", moved)
+    moved = len(before) - start
+    shown = ((max(begin, start), min(stop, end)) for begin, stop in spans if begin < end and stop > start)
+    return Snippet(f"{before}{text[start:end]}{after}", tuple((begin + moved, stop + moved) for begin, stop in shown))
+
+
+def _word_begins(text: str, at: int, latest: int) -> int:
+    """Where the next word begins, from here on; here, in a script without spaces."""
+    if at <= 0:
+        return 0
+    space = text.find(" ", at - 1, min(latest, at + _LONGEST_WORD))
+    return space + 1 if space >= 0 else at
+
+
+def _word_ended(text: str, at: int) -> int:
+    """Where the last whole word up to here ends; here, in a script without spaces."""
+    space = text.rfind(" ", at - _LONGEST_WORD, at + 1)
+    return space if space >= 0 else at
