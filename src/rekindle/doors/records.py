@@ -40,7 +40,7 @@ class ConversationMessage:
             error_message=message.error_message,
             message_metadata=message.metadata or {},
             # A reply's row is made with the question's: it was said when it was complete.
-            created_at=message.completed_at or message.created_at,
+            created_at=message.said_at,
             status=message.status,
         )
 
@@ -104,7 +104,7 @@ class ChatAnswer:
             response=reply.content,
             session_id=str(reply.session_id),
             message_id=reply.id,
-            created_at=reply.completed_at or reply.created_at,
+            created_at=reply.said_at,
             tools_used=reply.tools_used or [],
             context_used=reply.context_used or [],
             sources=(reply.metadata or {}).get("sources", []),

@@ -45,7 +45,7 @@ class SessionManager(Door):
             {
                 "role": message.role,
                 "content": message.content,
-                "created_at": (message.completed_at or message.created_at).isoformat(),
+                "created_at": message.said_at.isoformat(),
                 "metadata": message.metadata or {},
             }
             for message in messages

@@ -124,7 +124,7 @@ async def get_session(house: HouseDep, session_id: str) -> SessionState:
         last_seen_at=session.last_seen_at,
         ended_at=session.ended_at,
         message_count=session.last_seq,
-        messages=[SessionMessage(role=m.role, content=m.content, created_at=m.created_at) for m in messages],
+        messages=[SessionMessage(role=m.role, content=m.content, created_at=m.said_at) for m in messages],
     )
 
 
@@ -150,7 +150,7 @@ async def send_message(house: HouseDep, chat: ChatMessage) -> ChatReply:
         session_id=chat.session_id,
         response=reply.content,
         message_id=reply.id,
-        created_at=reply.completed_at or reply.created_at,
+        created_at=reply.said_at,
         context_used=reply.context_used or [],
         tools_used=reply.tools_used or [],
         sources=(reply.metadata or {}).get("sources", []),

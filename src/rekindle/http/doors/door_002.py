@@ -163,7 +163,7 @@ async def send(house: HouseDep, caller: CallerDep, chat: Chat) -> ChatReply:
         context_used=reply.context_used or [],
         tools_used=reply.tools_used or [],
         sources=(reply.metadata or {}).get("sources", []),
-        created_at=reply.completed_at or reply.created_at,
+        created_at=reply.said_at,
         persisted=reply.persisted,
     )
 

@@ -125,7 +125,7 @@ async def history(house: HouseDep, caller: CallerDep, limit: Annotated[int, Quer
     return History(
         thread_id=_thread(caller),
         message_count=session.last_seq if session else 0,
-        messages=[HistoryMessage(role=m.role, content=m.content, timestamp=m.created_at) for m in messages],
+        messages=[HistoryMessage(role=m.role, content=m.content, timestamp=m.said_at) for m in messages],
     )
 
 

@@ -44,6 +44,11 @@ class Message(FromRow):
         return bool((self.metadata or {}).get("persisted", True))
 
     @property
+    def said_at(self) -> datetime:
+        """When it was said; a reply, when it was whole."""
+        return self.completed_at or self.created_at
+
+    @property
     def replaced(self) -> bool:
         """Whether its user has asked anew in its stead: it is history, and counts for nothing else."""
         return "replaced_by" in (self.metadata or {})
