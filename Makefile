@@ -2,6 +2,8 @@
 
 PORT ?= 8000
 BIN := .venv/bin
+# Every server, command and test worker would otherwise compile all its modules anew: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test check page format reference shots picture dist clean
 .DEFAULT_GOAL := help
