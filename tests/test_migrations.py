@@ -178,6 +178,16 @@ def test_a_revision_there_is_not_is_said_so(conninfo: str) -> None:
     assert current_revision(conninfo) == head()
 
 
+def test_who_waits_for_anothers_migration_waits_so_long_and_no_longer(empty_database: Callable[[], str]) -> None:
+    conninfo = empty_database()
+    with psycopg.connect(conninfo, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (rekindle.migrations.LOCK,))
+        with pytest.raises(Unavailable, match=r"Another server.* not done within 0\.1 seconds"):
+            migrate(conninfo, lock_seconds=0.1)
+        assert current_revision(conninfo) is None
+    assert migrate(conninfo, lock_seconds=0.1)
+
+
 def test_a_database_out_of_reach_is_said_so_and_its_password_is_not() -> None:
     with pytest.raises(Unavailable) as away:
         migrate("postgresql://ann:xyzzy@127.0.0.1:1/rekindle")

@@ -9,6 +9,8 @@ from rekindle.errors import ConfigurationError, Unavailable
 
 LOCK = 0x52454B494E444C45
 """Key of the advisory lock ("REKINDLE" in ASCII): of servers that start together, one migrates."""
+LOCK_SECONDS = 600
+"""Longest wait for another's migration, which may have much to do; whoever hangs does not make all others hang."""
 
 
 def revisions() -> list[str]:
@@ -58,10 +60,11 @@ def current_revision(conninfo: str) -> str | None:
         return row[0] if row else None
 
 
-def migrate(conninfo: str, revision: str = "head") -> bool:
+def migrate(conninfo: str, revision: str = "head", *, lock_seconds: float = LOCK_SECONDS) -> bool:
     """Bring the database to `revision`, up or down; False when it was there already.
 
-    Raises Unavailable when the database is out of reach, ConfigurationError for a revision there is not, for a
+    Raises Unavailable when the database is out of reach or somebody else does not finish migrating it within
+    `lock_seconds`, ConfigurationError for a revision there is not, for a
     database that a newer version has migrated, and for one that refuses a step (no pgvector, no right to it).
     """
     current, newest = current_revision(conninfo), head()
@@ -86,7 +89,7 @@ def migrate(conninfo: str, revision: str = "head") -> bool:
     config.set_main_option("path_separator", "os")
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo), poolclass=NullPool)
     with _connect(conninfo) as lock:
-        lock.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        _take_turn(lock, lock_seconds)
         with engine.connect() as connection:
             config.attributes["connection"] = connection
             down = revision == "base" or (revision != "head" and current is not None and revision < current)
@@ -95,6 +98,18 @@ def migrate(conninfo: str, revision: str = "head") -> bool:
             except (CommandError, psycopg.Error) as error:
                 raise ConfigurationError(f"The database cannot be brought to {revision!r}: {error}") from error
     return True
+
+
+def _take_turn(connection: psycopg.Connection[Any], seconds: float) -> None:
+    """Hold the lock as long as the connection is open."""
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds * 1000:.0f}ms",))
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        raise Unavailable(
+            f"Another server, or `rekindle migrate`, is migrating this database, and was not done within {seconds:g} "
+            "seconds. Wait for it or stop it, and start again."
+        ) from error
 
 
 def _connect(conninfo: str) -> psycopg.Connection[Any]:
