@@ -1,6 +1,8 @@
 """The log of servers and workers tells where an error came from, and repeats nothing that somebody said."""
 
 import logging
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -49,3 +51,10 @@ def test_of_what_libraries_log_there_is_the_first_line_and_the_place(conninfo: s
     assert told.startswith("ERROR asyncio: Task exception was never retrieved\n")
     assert "CheckViolation" in told
     assert SAID not in told
+
+
+def test_of_what_libraries_warn_of_there_is_one_line() -> None:
+    warns = f"import warnings; warnings.warn('Did not fit:\\n  {SAID}')"
+    program = f"from rekindle.cli.logs import server_logs; server_logs(); {warns}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "WARNING py.warnings: <string>:1: UserWarning: Did not fit:\n"

@@ -206,10 +206,12 @@ class _Reader:
         """Whether any text of it was read."""
         self._parted = False
         self._thinking = False
+        self._half = ""
+        """The first half of a surrogate pair whose second half is still to come."""
 
     def start(self) -> None:
         """The next request begins."""
-        self._parted, self._thinking = self.said, False
+        self._parted, self._thinking, self._half = self.said, False, ""
 
     def read(self, event: ModelResponseStreamEvent) -> Iterator[Event]:
         self.begun = True
@@ -223,6 +225,10 @@ class _Reader:
                 yield Status("Thinking…")
 
     def _text(self, piece: str) -> Iterator[Event]:
+        # Servers that count in UTF-16 cut pieces in the middle of a character.
+        piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1:] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
         if not (piece := clean(piece)):
             return
         if self._parted:

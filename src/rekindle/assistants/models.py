@@ -49,6 +49,8 @@ from rekindle.settings import Settings
 pydantic_ai.BANNER_ENABLED = False  # a server's standard error is its log
 
 _CONNECT_SECONDS = 5.0
+_MOST_TOKENS = 50_000_000
+"""More than a request can use: a server that counts more has not counted."""
 _NO_KEY = "no-key"
 """What servers that ask for no key are given: OpenAI's client insists on one."""
 _WHOLE = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
@@ -208,9 +210,9 @@ class CountedModel(WrapperModel):
         if response is not None:
             self._spent.cut = response.finish_reason == "length"
         if self._measured and response is not None:
-            usage = response.usage
-            if usage.input_tokens or usage.output_tokens:
-                self._spent.add(usage.input_tokens, usage.output_tokens, estimated=False)
+            counts = response.usage.input_tokens, response.usage.output_tokens
+            if any(counts) and all(0 <= count <= _MOST_TOKENS for count in counts):
+                self._spent.add(*counts, estimated=False)
                 return
         said = _size(response.get()) if response is not None else 0
         self._spent.add(sum(map(_size, messages)), said, estimated=True)

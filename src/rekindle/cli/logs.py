@@ -18,6 +18,7 @@ def server_logs() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Discreet("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(True)  # of them, too, the first line: pydantic's others quote what did not fit
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every pipeline that an error of ours ends
     logging.getLogger("psycopg.pool").setLevel(logging.WARNING)
     structlog.configure(
