@@ -15,6 +15,7 @@ from rekindle.memory.profile.derivation import is_command
 from rekindle.memory.profile.likeness import Bars
 from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.service import Thing, ThingNotFound
+from rekindle.memory.profile.telling import is_left_open, says_something
 from rekindle.testing import ModelServer, Reply
 from tests.conftest import OpenHouse
 
@@ -71,6 +72,72 @@ async def test_what_was_said_is_known_with_its_source_and_date(house: House, cal
     assert ("fact", "I live in Hamburg with my wife.", session_id, 1) in [
         (line.kind, line.text, line.session_id, line.seq) for line in known
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I love non-fiction books about personal development.",
+        "I'm allergic to nuts.",
+        "My car broke down last Friday and I had to have it repaired.",
+        "I passed my CPO exam today!",
+        "Ich wohne in Hamburg.",
+        "我喜欢绿茶。",
+    ],
+)
+def test_what_means_the_same_weeks_later_tells_something(text: str) -> None:
+    assert says_something(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I really enjoy it, and it's a great way to unwind after work.",
+        "I'd love to do either of those things with you!",
+        "I want to help make their lives better.",
+        "We won it by a tight score.",
+        "I actually just submitted a few more last week!",
+        "I feel the same way with my team.",
+        "I am pretty tired today I finished school at 4 pm.",
+        "Let me show you a photo of the fresh ravioli that I have made.",
+    ],
+)
+def test_what_needs_the_talk_around_it_tells_nothing_of_a_person(text: str) -> None:
+    assert not says_something(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("Do you have weekend courses?", True),
+        ("Are you open on Sundays?", True),
+        ("What do your courses cost?", True),
+        ("Can you send me the invoice?", True),
+        ("Next month I'm having an art show with my paintings.", True),
+        ("I'll talk to my manager and let you know tomorrow.", True),
+        ("Ich melde mich morgen wegen der Prüfung.", True),
+        ("I'll let you know!", False),
+        ("Talk to you tomorrow!", False),
+        ("Let's catch up tomorrow on how your cooking class goes!", False),
+        ("What year are you at Stanford?", False),
+        ("Any other favorites on your playlist?", False),
+        ("Where is this photo from?", False),
+        ("Do you have any New Year's Eve plans?", False),
+    ],
+)
+def test_what_is_left_open_is_the_users_own(text: str, is_open: bool) -> None:
+    assert is_left_open(text) is is_open
+
+
+async def test_what_names_no_subject_is_no_interest(house: House, caller: Caller) -> None:
+    await learn(
+        house,
+        caller,
+        "We took a short trip, and the support was great.",
+        "That short trip had no issues, thanks to their support.",
+        "The support on the trip, and then the pottery workshop!",
+    )
+    assert await texts(house, caller, kind="interest") == ["pottery workshop"]
 
 
 async def test_deriving_again_changes_nothing_and_nothing_is_lost_with_the_queue(house: House, caller: Caller) -> None:

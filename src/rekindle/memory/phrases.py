@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_VERBS, STOP_WORDS
-from rekindle.memory.words import sentences, stem, words
+from rekindle.memory.words import VAGUE_STEMS, sentences, stem, words
 
 _LONGEST = 3
 _LONGEST_WORD = 40
+_VAGUE = 0.35
+"""What a phrase counts that names no subject: it is a topic where there is no better one."""
+_DONE = re.compile(r"[a-z]{2,}(?<!e)ed")
 _CLAUSE = re.compile(r"[^\w\s'’&+#/-]+|\s[-/]+\s|\s'|'\s")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,8}|[\u30a0-\u30ff]{3,}")
 _HAN_FUNCTION = re.compile(
@@ -32,6 +35,11 @@ _BEFORE_A_THING = _words(
 _BEFORE_AN_ACT = _words(
     "i you we they he she it to can could will would should may might must not just never always really "
     "also who been be let lets finally already"
+)
+_BINDING = _words(
+    "across afterward afterwards against along although amidst among around behind below beneath beside besides "
+    "between beyond both despite each either half include included includes including inside near neither onto "
+    "outside themselves throughout toward towards underneath unless unlike unlikely whatever wherever whether within"
 )
 
 
@@ -70,6 +78,15 @@ def key_phrases(texts: Sequence[str], limit: int = 5, *, worth: Sequence[float] 
     return [found[key].surfaces.most_common(1)[0][0] for key in chosen]
 
 
+def is_vague(phrase: str) -> bool:
+    """Whether none of a phrase's words names a subject: "short trip", but not "road trip"."""
+    return all(stem(token) in VAGUE_STEMS or all(map(_says_nothing, words(token))) for token in phrase.lower().split())
+
+
+def _says_nothing(word: str) -> bool:
+    return word in STOP_WORDS or word.isdigit() or stem(word) in VAGUE_STEMS
+
+
 def _count(clause: str, at: int, found: dict[tuple[str, ...], _Phrase]) -> None:
     before = ""
     run: list[str] = []
@@ -92,6 +109,7 @@ def _binds(word: str, token: str) -> bool:
         or word in COMMON_WORDS
         or word.isdigit()
         or word in IRREGULAR_VERBS
+        or word in _BINDING
         or len(word) > _LONGEST_WORD
         or (word.endswith("ly") and len(word) > 4)
         or (len(word) < 3 and not token.isupper())
@@ -105,7 +123,7 @@ def _count_run(run: Sequence[str], before: str, at: int, found: dict[tuple[str, 
             surface = " ".join(run[start:end]).strip("'’&+/-")
             surface = surface.removesuffix("'s").removesuffix("’s")
             key = tuple(stem(word) for word in words(surface))
-            if not key or all(word in COMMON_WORDS for word in words(surface)):
+            if len(surface) < 2 or not key or all(word in COMMON_WORDS for word in words(surface)):
                 continue
             phrase = _note(found, key, surface, at)
             first = run[start]
@@ -126,11 +144,16 @@ def _note(found: dict[tuple[str, ...], _Phrase], key: tuple[str, ...], surface: 
 
 def _weight(key: tuple[str, ...], phrase: _Phrase, counts: Sequence[float]) -> float:
     uses = phrase.surfaces.total()
-    if phrase.alone * 2 > uses and phrase.surfaces.most_common(1)[0][0][0].isupper():
+    surface = phrase.surfaces.most_common(1)[0][0]
+    if phrase.alone * 2 > uses and surface[0].isupper():
         return 0.0  # somebody spoken to by name: "Thanks, Ann!"
+    if len(key) > 1 and (phrase.acts > phrase.things or _DONE.fullmatch(surface.rpartition(" ")[2])):
+        return 0.0  # "discuss potential solutions", "smiles warmed": no name of a thing
     worth = [counts[at] for at in phrase.places]
     weight = sum(worth) * (1.0 if max(worth) >= 1 else 0.5) * (1 + 0.6 * (len(key) - 1))
     weight *= 1 + phrase.proper / uses
-    if len(key) == 1 and phrase.surfaces.most_common(1)[0][0].endswith(("ing", "ed")):
+    if len(key) == 1 and surface.endswith(("ing", "ed")):
         weight *= 0.6
+    if is_vague(surface):
+        weight *= _VAGUE
     return weight * (phrase.things + 0.5) / (phrase.things + 2 * phrase.acts + 1.0) * 2

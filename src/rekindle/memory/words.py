@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_FORMS, STOP_WORDS
+from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_FORMS, STOP_WORDS, VAGUE_WORDS
 
 _SPACELESS = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"  # kana, Han
@@ -128,6 +128,8 @@ def _stem(word: str) -> str:
 
 COMMON_STEMS = frozenset(map(stem, COMMON_WORDS))
 """The stems of a chat's small change."""
+VAGUE_STEMS = COMMON_STEMS | frozenset(map(stem, VAGUE_WORDS))
+"""The stems of what names no subject by itself."""
 
 
 def terms(text: str) -> list[str]:

@@ -14,13 +14,13 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from rekindle.assistants.past import said_in
 from rekindle.assistants.text import folded
 from rekindle.errors import ModelError
-from rekindle.memory.cues import is_about_the_other, is_order, points_back
+from rekindle.memory.cues import is_order
 from rekindle.memory.extract import shorten
+from rekindle.memory.phrases import is_vague
 from rekindle.memory.profile.likeness import gist
-from rekindle.memory.profile.opposites import is_lasting
 from rekindle.memory.profile.store import Kept, Kind, Thing
+from rekindle.memory.profile.telling import is_lasting_fact, is_left_open, says_something
 from rekindle.memory.reply import objects_in, repeats_itself, without_thoughts
-from rekindle.memory.words import COMMON_STEMS
 
 LONGEST = 200
 MOST = 20
@@ -32,10 +32,6 @@ _GROUNDED = 0.5
 _MOST_REPLACED = 3
 
 _MARKUP = re.compile(r"<\|?\w|\]\(|https?://", re.IGNORECASE)
-
-_FIRM = re.compile(
-    r"\b(?:prefer|allerg\w*|only|always|never|can['’]?t|cannot|don['’]?t|favou?rite)\b|\d", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +71,15 @@ class QuotedThings:
     def _derive(self, kept: Kept, known: Sequence[Thing]) -> Derived:
         preferences, open_questions = _listed(kept, "preferences"), _listed(kept, "open_questions")
         quotes = [text for by_user, text in said_in(kept.summary) if by_user]
-        facts = [text for text in quotes if not text.endswith("?") and text not in preferences and is_lasting(text)]
-        lasting = [text for text in (*facts, *_listed(kept, "milestones")) if _says_something(text)]
+        facts = [
+            text for text in quotes if not text.endswith("?") and text not in preferences and is_lasting_fact(text)
+        ]
+        lasting = [text for text in (*facts, *_listed(kept, "milestones")) if says_something(text)]
         told: list[tuple[Kind, str]] = [
-            *(("preference", text) for text in preferences if _says_something(text)),
+            *(("preference", text) for text in preferences if says_something(text)),
             *(("fact", text) for text in lasting),
-            *(("question", text) for text in open_questions),
-            *(("interest", text) for text in _listed(kept, "topics")),
+            *(("question", text) for text in open_questions if is_left_open(text)),
+            *(("interest", text) for text in _listed(kept, "topics") if not is_vague(text)),
         ]
         still = [gist(text) for text in open_questions]
         asked = [gist(text) for text in quotes if text.endswith("?")]
@@ -186,13 +184,6 @@ def _read(reply: str) -> _Reply:
             except ValidationError as error:
                 raise ModelError("The model's answer is not of the form that was asked for.") from error
     raise ModelError("The model's answer holds no JSON object of things.")
-
-
-def _says_something(text: str) -> bool:
-    """Whether a sentence says something by itself, weeks later: "I'd love to check them out" does not."""
-    if points_back(text) or is_about_the_other(text):
-        return False
-    return bool(gist(text) - COMMON_STEMS) or _FIRM.search(text) is not None
 
 
 def _listed(kept: Kept, name: str) -> list[str]:
