@@ -128,7 +128,7 @@ def domain(name: str) -> str | None:
 
 
 def is_store(name: str) -> bool:
-    return domain(name) is not None and name.endswith(".store")
+    return name.endswith(".store") and (domain(name) is not None or name == "jobs.store")
 
 
 def touches_tables(name: str) -> bool:

@@ -104,6 +104,23 @@ async def test_failures_are_seen_and_can_be_tried_again(house: House) -> None:
         await house.jobs.retry(trouble.id)
 
 
+async def test_jobs_in_trouble_are_a_list_of_pages_those_that_failed_for_good_first(house: House) -> None:
+    async with house.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status, attempts) "
+            "SELECT 'rekindle', 'summarise', 'todo', n % 4 FROM generate_series(1, 8) n"
+        )
+        await connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id % 2 = 0")
+        await connection.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE status = 'doing'")
+    seen: list[tuple[str, int]] = []
+    while page := await house.jobs.troubles(after=seen[-1] if seen else None, limit=3):  # type: ignore[arg-type]
+        assert len(page) <= 3
+        seen += [(job.status, job.id) for job in page]
+    assert seen == sorted(seen, key=lambda place: (place[0] == "failed", place[1]), reverse=True)
+    assert [status for status, _ in seen] == ["failed"] * 4 + ["todo"] * 4
+    assert len({*seen}) == 8
+
+
 async def test_sessions_untouched_for_long_leave_and_others_stay(house: House) -> None:
     ada, old = await a_past_session(house, days_ago=31)
     _, new = await a_past_session(house, days_ago=29)

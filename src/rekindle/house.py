@@ -25,7 +25,7 @@ from rekindle.identity.limits import RateLimits, read_limit
 from rekindle.identity.mail import build_post
 from rekindle.identity.service import Codes, Identity, build_identity
 from rekindle.identity.tokens import keep_secret
-from rekindle.jobs import Jobs
+from rekindle.jobs.service import Jobs
 from rekindle.knowledge.fetch import Fetcher
 from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.search.service import Search as KnowledgeSearch

@@ -45,18 +45,26 @@ def test_administrators_see_usage_and_failed_jobs_and_erase(strict: RunningServe
         user_id = http.get("/chat/sessions").json()["user_id"]
         assert http.get("/api/v1/admin/jobs").status_code == 403
     with strict.database() as database:
-        job = database.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts) "
-            "VALUES ('rekindle', 'summarise', jsonb_build_object('user_id', %s::text), 'doing', 20) RETURNING id",
-            (user_id,),
-        ).fetchone()
-        assert job
-        database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", job)
+        older, newer = [
+            found
+            for (found,) in database.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts) "
+                "SELECT 'rekindle', 'summarise', jsonb_build_object('user_id', %s::text), 'doing', 20 "
+                "FROM generate_series(1, 2) RETURNING id",
+                (user_id,),
+            )
+        ]
+        database.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE status = 'doing'")
     with strict.client(ADMIN) as http:
         assert http.get("/api/v1/admin/usage").json()["total"]["turns"] >= 1
-        assert [found["id"] for found in http.get("/api/v1/admin/jobs").json()["items"]] == [job[0]]
-        assert http.post(f"/api/v1/admin/jobs/{job[0]}/retry").status_code == 200
-        assert http.post(f"/api/v1/admin/jobs/{job[0]}/retry").status_code == 404
+        page = http.get("/api/v1/admin/jobs", params={"limit": 1}).json()
+        assert ([found["id"] for found in page["items"]], page["failed"]) == ([newer], 2)
+        page = http.get("/api/v1/admin/jobs", params={"limit": 1, "cursor": page["next"]}).json()
+        assert ([found["id"] for found in page["items"]], page["next"]) == ([older], None)
+        for odd in ("nonsense", "ZmFpbGVk", "ZmFpbGVkIC0x", "ZG9pbmcgMQ"):
+            assert http.get("/api/v1/admin/jobs", params={"cursor": odd}).status_code == 422
+        assert http.post(f"/api/v1/admin/jobs/{older}/retry").status_code == 200
+        assert http.post(f"/api/v1/admin/jobs/{older}/retry").status_code == 404
         person = f"/api/v1/admin/users/{user_id}"
         assert http.request("DELETE", person, json={"confirm": "somebody@example.com"}).status_code == 422
         assert http.request("DELETE", person, json={"confirm": email}).status_code == 204

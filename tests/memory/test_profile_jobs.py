@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rekindle.errors import ModelBusy, ModelError, ModelUnreachable, Unavailable
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from rekindle.jobs import Insistence
+from rekindle.jobs.service import Insistence
 from rekindle.testing import ModelServer, Refusal, Reply
 from tests.conftest import OpenHouse
 from tests.memory.test_profile import SUMMARY, answer, talk, texts

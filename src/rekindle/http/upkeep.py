@@ -1,17 +1,16 @@
 """`/api/v1/admin`: what administrators do to keep the house: jobs, usage of all, erasing a person."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 
 from rekindle.conversation.erasure.service import check_confirmed
 from rekindle.errors import NotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
 from rekindle.http.me import Confirmation, UsageReport
-from rekindle.http.shapes import Shape
+from rekindle.http.shapes import Cursor, Limit, Page, Shape, read_cursor, written
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
@@ -29,26 +28,23 @@ class JobOut(Shape):
     next_at: datetime | None
 
 
-class JobList(BaseModel):
-    """The newest 100 jobs in trouble, and how many jobs wait, run and failed for good in all."""
+class JobList(Page[JobOut]):
+    """A page of jobs in trouble, and how many jobs wait, run and failed for good in all."""
 
-    items: list[JobOut]
-    next: None = None
     waiting: int
     running: int
     failed: int
 
 
 @router.get("/jobs")
-async def list_jobs(house: HouseDep, admin: AdminDep) -> JobList:
-    """Jobs that failed."""
+async def list_jobs(
+    house: HouseDep, admin: AdminDep, cursor: Cursor = None, limit: Annotated[Limit, Query()] = 100
+) -> JobList:
+    """Jobs that failed for good, then those that failed and will be tried again; of each the newest first."""
     counts = await house.jobs.counts()
-    return JobList(
-        items=[JobOut.of(job) for job in await house.jobs.troubles()],
-        waiting=counts["todo"],
-        running=counts["doing"],
-        failed=counts["failed"],
-    )
+    troubles = await house.jobs.troubles(after=read_cursor(cursor, _place_of_job), limit=limit + 1)
+    numbers = {"waiting": counts["todo"], "running": counts["doing"], "failed": counts["failed"]}
+    return JobList.cut(troubles, limit, JobOut.of, lambda job: written(f"{job.status} {job.id}"), **numbers)
 
 
 @router.post("/jobs/{job_id}/retry")
@@ -74,3 +70,14 @@ async def erase_user(house: HouseDep, admin: AdminDep, user_id: str, confirmatio
     await house.identity.note(admin, "user.erase", [known])
     await house.erasure.erase(known)
     return Response(status_code=204)
+
+
+def _place_of_job(text: str) -> tuple[Literal["failed", "todo"], int]:
+    state, _, number = text.partition(" ")
+    if not (number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS):
+        raise ValueError("no number")
+    match state:
+        case "failed" | "todo":
+            return state, int(number)
+        case _:
+            raise ValueError("no state")

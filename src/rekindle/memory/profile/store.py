@@ -270,7 +270,8 @@ async def pass_over(connection: Connection, user_id: UUID, since: datetime) -> N
 
 
 async def list_underived(connection: Connection, limit: int) -> list[tuple[UUID, UUID, datetime]]:
-    """User, session and version of summaries of which nothing is derived yet, unless their user has paused it.
+    """User, session and version of summaries of which nothing is derived yet, unless their user has paused it, or it was
+    given up.
 
     Of visitors without an address nothing is: nobody would be told, and once they have one it is looked for again.
     """
@@ -281,6 +282,7 @@ async def list_underived(connection: Connection, limit: int) -> list[tuple[UUID,
           AND NOT EXISTS (SELECT FROM derivations d WHERE d.session_id = y.session_id
                           AND (d.passed_over OR d.summary_at >= y.updated_at))
           AND NOT EXISTS (SELECT FROM memory_settings p WHERE p.user_id = y.user_id AND p.paused_since IS NOT NULL)
+          AND NOT is_given_up(y.session_id, y.updated_at)
         ORDER BY y.session_id LIMIT %s
         """,
         (limit,),

@@ -10,6 +10,13 @@ down_revision = "0002"
 
 def upgrade() -> None:
     run(SchemaManager.get_schema())
+    run(
+        """
+        CREATE INDEX jobs_in_trouble ON procrastinate_jobs (status, id)
+        WHERE status = 'failed' OR (status = 'todo' AND attempts > 0);
+        CREATE INDEX jobs_given_up ON procrastinate_jobs (queueing_lock) WHERE status = 'failed';
+        """
+    )
 
 
 def downgrade() -> None:

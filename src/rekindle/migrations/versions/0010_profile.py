@@ -63,6 +63,19 @@ CREATE TRIGGER derived_anew AFTER UPDATE OF user_id ON sessions
 FOR EACH ROW WHEN (OLD.user_id <> NEW.user_id) EXECUTE FUNCTION derive_anew();
 """
 
+GIVEN_UP = """
+-- Whether the reading of this summary failed for good: it waits for somebody to try it again, or for a newer summary.
+-- Of its definer: nobody but the queue itself has a right to its tables.
+CREATE FUNCTION is_given_up(p_session uuid, p_version timestamptz) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM procrastinate_jobs j
+                   WHERE j.status = 'failed' AND j.queueing_lock = 'derive:' || p_session
+                     AND (j.args ->> 'version')::timestamptz = p_version)
+$$;
+REVOKE ALL ON FUNCTION is_given_up FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION is_given_up TO rekindle_system;
+"""
+
 
 def upgrade() -> None:
     if scalar(f"SELECT to_regclass('{ASIDE}.known_things') IS NOT NULL"):
@@ -72,12 +85,12 @@ def upgrade() -> None:
     else:
         run(TABLES)
         fence(*KEPT)
-    run(CHANGING_HANDS)
+    run(CHANGING_HANDS + GIVEN_UP)
 
 
 def downgrade() -> None:
     # What people corrected and had forgotten cannot be derived again: it steps aside.
-    run("DROP TRIGGER derived_anew ON sessions; DROP FUNCTION derive_anew")
+    run("DROP TRIGGER derived_anew ON sessions; DROP FUNCTION derive_anew, is_given_up")
     run(f"CREATE SCHEMA {ASIDE}")
     for table in KEPT:
         run(f"ALTER TABLE public.{table} SET SCHEMA {ASIDE}")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import procrastinate
@@ -21,6 +21,8 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
 from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, Unavailable, UserGone
+from rekindle.jobs import store
+from rekindle.jobs.store import FIRST, Place
 from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.service import Knowledge
 from rekindle.memory.profile.service import Profile
@@ -43,8 +45,6 @@ GONE_SECONDS = 30
 """A worker without a heartbeat for so long is gone; heartbeats come every 10 s."""
 KEPT_HOURS = 24 * 14
 """How long jobs that failed for good stay to be looked at."""
-SHOWN = 100
-"""Jobs in trouble that are shown at most."""
 DELETED = (SessionNotFound, UserGone)
 """What a job was about is gone: nothing is left to do."""
 AGAIN_SECONDS = 2.0
@@ -59,16 +59,10 @@ class Trouble:
 
     id: int
     task: str
-    status: str
+    status: Literal["failed", "todo"]
     attempts: int
     args: dict[str, Any]
     next_at: datetime | None
-
-    @classmethod
-    def of(cls, job: Job) -> "Trouble":
-        """What is to be known of a job in trouble."""
-        assert job.id is not None
-        return cls(job.id, job.task_name, job.status or "", job.attempts, dict(job.task_kwargs), job.scheduled_at)
 
 
 class Patience(BaseRetryStrategy):
@@ -100,11 +94,10 @@ class Jobs:
     """The queue, and this process's worker on it."""
 
     def __init__(self, conninfo: str, *, gone_seconds: float = GONE_SECONDS) -> None:
-        self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
-                conninfo=conninfo, min_size=1, max_size=4, kwargs={"application_name": "rekindle jobs"}
-            )
+        self._connector = procrastinate.PsycopgConnector(
+            conninfo=conninfo, min_size=1, max_size=4, kwargs={"application_name": "rekindle jobs"}
         )
+        self._app = procrastinate.App(connector=self._connector)
         self._gone_seconds = gone_seconds
         self._worker: asyncio.Task[None] | None = None
         self._find_work: Callable[[], Awaitable[None]]
@@ -196,10 +189,8 @@ class Jobs:
         @self._app.task(name="read_summaries", queue=QUEUE, queueing_lock="read_summaries", retry=Patience())
         async def queue_derivations() -> None:
             if profile:
-                given_up = await self._given_up("derive")
-                for user_id, session_id, version in await profile.underived(WAITING + len(given_up)):
-                    if (str(session_id), version.isoformat()) not in given_up:
-                        await self._defer("derive", user_id, session_id, version=version.isoformat())
+                for user_id, session_id, version in await profile.underived(WAITING):
+                    await self._defer("derive", user_id, session_id, version=version.isoformat())
 
         async def find_work() -> None:
             await self.sweep()
@@ -295,11 +286,6 @@ class Jobs:
             return False
         return True
 
-    async def _given_up(self, name: str) -> set[tuple[str, str]]:
-        """Session and version of the jobs that failed for good: they stay as they are until somebody retries them."""
-        failed = await self._app.job_manager.list_jobs_async(queue=QUEUE, task=name, status="failed")
-        return {(str(job.task_kwargs.get("session_id")), str(job.task_kwargs.get("version"))) for job in failed}
-
     async def sweep(self) -> int:
         """Queue again the jobs whose worker is gone; how many."""
         manager = self._app.job_manager
@@ -319,12 +305,16 @@ class Jobs:
         queues = list(await self._app.job_manager.list_queues_async(queue=QUEUE))
         return {state: sum(int(queue.get(state) or 0) for queue in queues) for state in ("todo", "doing", "failed")}
 
-    async def troubles(self) -> list[Trouble]:
-        """Jobs that failed for good, then those that failed and will be tried again; the newest 100."""
-        manager = self._app.job_manager
-        failed = list(await manager.list_jobs_async(queue=QUEUE, status="failed"))
-        again = [job for job in await manager.list_jobs_async(queue=QUEUE, status="todo") if job.attempts]
-        return [Trouble.of(job) for job in (*reversed(failed), *reversed(again))][:SHOWN]
+    async def troubles(self, *, after: Place | None = None, limit: int = 100) -> list[Trouble]:
+        """Jobs that failed for good, then those that failed and will be tried again; of each the newest first.
+
+        The list goes on `after` the state and number of a job.
+        """
+        rows = await store.list_troubles(self._connector, QUEUE, after=after or FIRST, limit=limit)
+        return [
+            Trouble(row["id"], row["task_name"], row["status"], row["attempts"], row["args"], row["scheduled_at"])
+            for row in rows
+        ]
 
     async def retry(self, job_id: int) -> Trouble:
         """Try a job that failed for good again, now; raises `NotFound` when there is no such job."""
@@ -332,11 +322,12 @@ class Jobs:
         found = list(await manager.list_jobs_async(id=job_id, queue=QUEUE, status="failed"))
         if not found:
             raise NotFound("There is no failed job with this number.")
+        [job] = found
         try:
-            await manager.retry_job(found[0])
+            await manager.retry_job(job)
         except exceptions.UniqueViolation:
             log.debug("job.queued_already", job=job_id)
-        return Trouble.of(found[0])
+        return Trouble(job_id, job.task_name, "failed", job.attempts, dict(job.task_kwargs), job.scheduled_at)
 
     async def _work(self) -> None:
         while True:

@@ -1,0 +1,1 @@
+"""Work that follows, queued in PostgreSQL."""
