@@ -18,6 +18,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+FETCH_S = 1200
+"""No network is waited for longer."""
 VARIABLE = "CHROMIUM"
 """Names another browser's binary."""
 
@@ -29,21 +31,52 @@ def main() -> int:
     print("Setting up, once: Chromium, for the tests of the page ...", file=sys.stderr)
     playwright = [sys.executable, "-m", "playwright", "install", "chromium"]
     apt = _is_root() and shutil.which("apt-get")
+    by_apt: list[str] = []
     tries = [[*playwright, "--with-deps"]] if apt else [playwright]
     if apt:
-        ours = ["sh", "-c", "apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium"]
+        by_apt = ["sh", "-c", "apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium"]
         # Debian has a Chromium of its own; Ubuntu's package of that name is none.
-        tries.insert(0 if "ID=debian" in _system() else 1, ours)
+        tries.insert(0 if "ID=debian" in _system() else 1, by_apt)
+        tries.append(playwright)  # apt may be what does not work
+    reasons = []
     for command in tries:
-        subprocess.run(command, check=False, stdout=sys.stderr)
+        said = _run(command)
         if find_browser():
             return 0
+        name = " ".join(command[2:]) if command is not by_apt else "apt-get install chromium"
+        reasons.append(f"  {name}: {said}")
     print(
-        "There is no Chromium, and none could be fetched. Install one (on Debian and Ubuntu: apt install chromium), "
-        f"or name its binary in {VARIABLE}.",
+        "There is no Chromium, and none could be fetched.",
+        *reasons,
+        "Install one (on Debian and Ubuntu: apt install chromium) or name its binary in "
+        f"{VARIABLE}, and run this again. Only the tests of the page and pictures need it.",
+        sep="\n",
         file=sys.stderr,
     )
     return 1
+
+
+def _run(command: list[str]) -> str:
+    """Try to fetch one; what came of it, in a line."""
+    try:
+        done = subprocess.run(
+            command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=FETCH_S
+        )
+    except subprocess.TimeoutExpired:
+        return f"not done after {FETCH_S} seconds"
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode == 0:
+        # It is there and does not start: a library of the system is missing.
+        return _complaint(_playwrights_own()) or "it says that all is well, and there is no browser that starts"
+    told = [line for line in lines if line.startswith(("E:", "Error:"))]
+    return (told or lines or [f"it ended with {done.returncode}"])[0]
+
+
+def _complaint(path: str | None) -> str:
+    if path is None:
+        return ""
+    done = subprocess.run([path, "--version", "--no-sandbox"], capture_output=True, text=True, timeout=30, check=False)
+    return (done.stderr.strip().splitlines() or [""])[0]
 
 
 def find_browser() -> str | None:

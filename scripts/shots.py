@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import httpx2 as httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from tests.conftest import ADMIN, SECRET, RunningServer, asks, start_server
+from psycopg.types.json import Jsonb
+from tests.conftest import SECRET, RunningServer, asks, free_port, start_server
 from tests.forked import rekindle
 from tests.page.past import bring_in, past_session
 
@@ -20,8 +23,12 @@ from rekindle.testing import Asked, ModelServer, Reply
 from scripts.browser import FLAGS, find_browser
 
 FOLDER = Path(__file__).parent.parent / "shots"
+WIDGET = Path(__file__).parent.parent / "examples" / "widget"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 SETTLE_MS = 500
+ADA = "ada@example.com"
+MODEL = "openai:gpt-4o-mini"
+SHOP = "the site with the widget"
 
 
 @dataclass
@@ -29,12 +36,13 @@ class Stage:
     """The server that is photographed, and what is on it."""
 
     server: RunningServer
+    shop: str
     sessions: dict[str, str] = field(default_factory=dict)
 
     @property
     def http(self) -> httpx.Client:
         """The API as the person in the pictures."""
-        return self.server.client(ADMIN)
+        return self.server.client(ADA)
 
 
 Prepare = Callable[[Page], None]
@@ -85,7 +93,7 @@ VIEWS = (
     View("admin-knowledge", "/admin/knowledge"),
     View("admin-jobs", "/admin/jobs"),
     View("admin-audit", "/admin/audit"),
-    View("widget", "/widget", signed_in=False),
+    View("widget", SHOP, _click("Ask about your order"), signed_in=False),
 )
 
 ANSWERS = {
@@ -106,8 +114,8 @@ ANSWERS = {
 }
 SUMMARY = (
     '{"text": "Ada planned four days in Lisbon in October and wants to see tiles, the Alfama and Belém.", "topics": '
-    '["Lisbon", "travel in October", "tiles"], "preferences": ["prefers trains"], "open_questions": ["Which hotel is '
-    'near the Alfama?"], "milestones": ["Booked the flight"]}'
+    '["Lisbon", "travel in October", "tiles"], "preferences": ["Prefers trains to flying."], '
+    '"open_questions": ["Which hotel is near the Alfama?"], "milestones": ["Booked the flight"]}'
 )
 
 
@@ -144,37 +152,100 @@ def furnish(stage: Stage, model: ModelServer) -> None:
     stage.sessions["empty"] = stage.http.post("/api/v1/sessions").json()["id"]
 
 
-WEEKS = 26
-SAID = (
-    ("piano scales", "I practised piano scales again: my left hand is still behind.", "Which fingering for B major?"),
-    ("sourdough bread", "My sourdough bread did not rise over night.", "Is the kitchen too cold for it?"),
-    ("running", "I ran eight kilometres along the river.", "How do I get ready for a half marathon?"),
+PIANO, BREAD, RUNNING = "piano scales", "sourdough bread", "running"
+PAST = (
+    # What it was about, its title, what was told, what was asked or reached (with a "!"), and the summary's words.
+    (PIANO, "Back at the keys", "I want to learn my piano scales properly this time.", "Where should I begin?",
+     "wants to learn piano scales from the start and asks where to begin"),
+    (BREAD, "A first starter", "I was given a starter for sourdough bread.", "How often does it want flour?",
+     "was given a starter for sourdough bread"),
+    (PIANO, "Hands apart", "My left hand is behind in all piano scales.", "Does practising hands apart help?",
+     "finds the left hand behind in piano scales"),
+    (RUNNING, "Out of the door", "I went running for twenty minutes and had to stop twice.", "Was that too fast?",
+     "went running for twenty minutes and had to stop twice"),
+    (BREAD, "Flat as a plate", "My sourdough bread did not rise over night.", "Is the kitchen too cold for it?",
+     "baked sourdough bread that did not rise, and suspects the cold kitchen"),
+    (PIANO, "Fingers for B major", "Of the piano scales, B major is the one I avoid.", "Which fingering is usual?",
+     "avoids B major among the piano scales and asks for its fingering"),
+    (RUNNING, "Along the river", "I did five kilometres, running slowly along the river.",
+     "How do I get ready for a half marathon?", "ran five kilometres and thinks of a half marathon"),
+    (BREAD, "Folding or kneading", "This week I folded my sourdough bread in place of kneading it.",
+     "Why is the crumb still dense?", "folds sourdough bread now; the crumb is still dense"),
+    (PIANO, "Thirds", "I tried piano scales in thirds and lost count.", "Should I count aloud?",
+     "tried piano scales in thirds and lost count"),
+    (BREAD, "The oven", "I bake sourdough bread in a pot now, and the crust cracks.", "When does the lid come off?",
+     "bakes sourdough bread in a pot and asks when the lid comes off"),
+    (RUNNING, "Sore knees", "After running on tar my knees are sore for a day.", "Is grass any better?",
+     "has sore knees after running on tar"),
+    (PIANO, "The metronome", "I set the metronome to 80 for my piano scales.", "By how much do I raise it?",
+     "practises piano scales at 80 beats and asks how to go on"),
+    (BREAD, "Rye", "A third of rye made my sourdough bread sticky.", "Does rye want more water?",
+     "tried a third of rye in sourdough bread"),
+    (PIANO, "Even, at last", "My piano scales in G sound even at 100.", "And the minor ones?",
+     "plays piano scales in G evenly at 100 beats"),
+    (BREAD, "Guests on Sunday", "I baked two loaves of sourdough bread for guests.", "Can the dough wait until noon?",
+     "baked sourdough bread for guests"),
+    (RUNNING, "Eight kilometres", "Running eight kilometres took me fifty minutes.", "Is that a good pace?",
+     "ran eight kilometres in fifty minutes"),
+    (PIANO, "Arpeggios", "Beside piano scales I play arpeggios now.", "In which order?",
+     "plays arpeggios beside piano scales"),
+    (PIANO, "All of them", "I went through all piano scales today.",
+     "!I played all piano scales at 120 beats a minute.", "went through all piano scales at 120 beats a minute"),
+    (BREAD, "Open crumb", "The crumb of my sourdough bread is open for the first time.", "Was it the longer rest?",
+     "got an open crumb in sourdough bread for the first time"),
+    (RUNNING, "Intervals", "I tried running in intervals, four times a minute.", "How long do I rest between?",
+     "tried running in intervals"),
+    (BREAD, "A cold week", "It is cold, and my sourdough bread takes a day.", "Would the oven with its light on do?",
+     "waits a day for sourdough bread in the cold"),
+    (RUNNING, "Twelve", "Twelve kilometres of running, and no knee hurts.", "What do I drink on the way?",
+     "ran twelve kilometres without pain"),
+    (PIANO, "Something to play", "With the piano scales in my fingers I would like a piece.", "Is Chopin too early?",
+     "looks for a piece now that the piano scales are in the fingers"),
+    (RUNNING, "The day before", "Tomorrow is the race, and I go running for ten minutes only.", "What do I eat?",
+     "prepares the race of the next day"),
+    (RUNNING, "Twenty-one kilometres", "All that running was worth it.", "!I finished my first half marathon.",
+     "finished the first half marathon"),
+    (BREAD, "For the market", "Somebody asked me to sell my sourdough bread.", "How do I bake ten at once?",
+     "was asked to sell sourdough bread and thinks about baking ten loaves"),
+)  # fmt: skip
+OTHERS = (
+    ("grace@example.com", "Grace Park", "Swim test", "How do I prepare for the swim test?"),
+    ("joao@example.com", "João Reis", "Prices for a team", "What do ten people pay for CPR?"),
+    ("mei@example.com", "Mei Lin", "Renewal", "My certificate runs out in March. What is to be done?"),
+    ("omar@example.com", "Omar Haddad", "Pool chemistry", "The water is cloudy since Monday. What do I test first?"),
 )
-REACHED = {2: "I finished my first half marathon.", 9: "I played all piano scales at 120 beats a minute."}
 
 
 def remember(stage: Stage) -> None:
-    """Give the person half a year of shorter talks, as an export that is brought in, and what they used."""
+    """Give the person half a year of shorter talks, as an export that is brought in, what they used, and company."""
     sessions = []
-    for week in range(WEEKS, 0, -1):
-        topic, told, asked = SAID[(week * 7) % 5 % 3]
-        reached = REACHED.get(week)
+    for place, (topic, title, told, asked, about) in enumerate(PAST):
+        reached = [asked[1:]] if asked.startswith("!") else []
         sessions.append(
             past_session(
-                f"{topic.capitalize()}, week {WEEKS - week + 1}",
+                title,
                 told,
-                "That is a start.",
-                reached or asked,
-                "Let us look at it step by step.",
-                weeks=week,
-                summary=f"The user told about {topic}: {told} They asked: {asked}",
+                "That is a start. Tell me how it goes on.",
+                asked.removeprefix("!"),
+                "Well done." if reached else "Let us look at it step by step.",
+                weeks=len(PAST) - place,
+                summary=f"Ada {about}.",
                 topics=[topic],
                 open_questions=[] if reached else [asked],
-                milestones=[reached] if reached else [],
-                preferences=[] if week % 6 else ["I prefer to practise in the morning."],
+                milestones=reached,
+                preferences=[] if place % 6 else ["I prefer to practise in the morning."],
             )
         )
     bring_in(stage.http, *sessions)
+    for email, _, title, question in OTHERS:
+        other = stage.server.client(email)
+        session = other.post("/api/v1/sessions", json={"title": title}).json()["id"]
+        other.post(f"/api/v1/sessions/{session}/turns", json={"message": question})
+    with stage.server.database() as database:
+        for email, name, *_ in (*OTHERS, (ADA, "Ada Byron")):
+            database.execute(
+                "UPDATE users SET metadata = metadata || %s WHERE email = %s", (Jsonb({"name": name}), email)
+            )
     lifeguard = FOLDER.parent / "examples" / "lifeguard"
     for command in (("ingest", str(lifeguard / "knowledge")), ("prices", "import", str(lifeguard / "prices.csv"))):
         rekindle(*command, environment=stage.server.environment)
@@ -183,11 +254,12 @@ def remember(stage: Stage) -> None:
             """
             INSERT INTO usage_daily
                 (user_id, day, session_id, model, input_tokens, output_tokens, turns, failed, cost_micros)
-            SELECT s.user_id, (now() - make_interval(days => d))::date, s.id, 'openai:test', 900 + 431 * (d * 7 % 11),
-                300 + 97 * (d * 5 % 7), 2 + d * 3 % 5, (d % 9 = 4)::integer, 40 * (d * 7 % 11)
+            SELECT s.user_id, (now() - make_interval(days => d))::date, s.id, %s, 900 + 431 * (d * 7 %% 11),
+                300 + 97 * (d * 5 %% 7), 2 + d * 3 %% 5, (d %% 9 = 4)::integer, 320 + 80 * (d * 7 %% 11)
             FROM generate_series(1, 29) d, LATERAL (
-                SELECT id, user_id FROM sessions WHERE last_seq = 4 ORDER BY id OFFSET d % 20 LIMIT 1 + d % 3) s
-            """
+                SELECT id, user_id FROM sessions WHERE last_seq = 4 ORDER BY id OFFSET d %% 20 LIMIT 1 + d %% 3) s
+            """,
+            (MODEL,),
         )
 
 
@@ -196,23 +268,27 @@ def staged() -> Iterator[Stage]:
     """A server with a past, for as long as pictures are taken."""
     with tempfile.TemporaryDirectory() as folder, ModelServer(answer) as model:
         database = EmbeddedPostgres(Path(folder) / "postgres")
+        port = free_port()
         server = start_server(
             Path(folder) / "server.log",
             **asks(
                 model,
+                REKINDLE_MODEL=MODEL,
+                REKINDLE_WIDGET_ORIGINS=f"http://localhost:{port}",
                 REKINDLE_DATABASE_URL=database.start(),
                 REKINDLE_DATA_DIR=str(Path(folder) / "data"),
                 REKINDLE_SECRET_KEY=SECRET,
-                REKINDLE_ADMIN_EMAILS=ADMIN,
+                REKINDLE_ADMIN_EMAILS=ADA,
                 REKINDLE_TITLES="phrases",
                 REKINDLE_PROFILE="phrases",
                 REKINDLE_USER_TOKENS_PER_DAY="20000",
             ),
         )
-        stage = Stage(server)
+        stage = Stage(server, f"http://localhost:{port}")
         try:
             furnish(stage, model)
-            yield stage
+            with shop(server.url, port):
+                yield stage
         finally:
             server.stop()
             database.stop(only_if_unused=False)
@@ -225,6 +301,20 @@ def _settle(page: Page) -> None:
     expect(page.locator(".animate-pulse")).to_have_count(0, timeout=30_000)
 
 
+@contextmanager
+def shop(rekindle: str, port: int) -> Iterator[None]:
+    """The site of examples/widget."""
+    command = [sys.executable, str(WIDGET / "serve.py"), "--rekindle", rekindle, "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        process.stdout.readline()  # where it is: it listens
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def take(browser: Browser, stage: Stage, view: View, theme: str, size: str) -> Path:
     """Take one picture."""
     context: BrowserContext = browser.new_context(
@@ -235,10 +325,10 @@ def take(browser: Browser, stage: Stage, view: View, theme: str, size: str) -> P
         device_scale_factor=1,
     )
     if view.signed_in:
-        keys = f"{{account: '{stage.server.token(ADMIN)}', visits: [], visitor: {{name: 'Ada', email: '', phone: ''}}}}"
+        keys = f"{{account: '{stage.server.token(ADA)}', visits: [], visitor: {{name: 'Ada', email: '', phone: ''}}}}"
         context.add_init_script(f"localStorage.setItem('rekindle.keys', JSON.stringify({keys}))")
     page = context.new_page()
-    page.goto(stage.server.url + view.path.format(**stage.sessions))
+    page.goto(stage.shop if view.path == SHOP else stage.server.url + view.path.format(**stage.sessions))
     _settle(page)
     view.prepare(page)
     _settle(page)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-PAGE = Path(__file__).parent / "index.html"
+HERE = Path(__file__).parent
+FILES = {"/site.css": "text/css; charset=utf-8", "/site.js": "text/javascript; charset=utf-8"}
 USERS = {"ada": "ada@shop.example", "grace": "grace@shop.example"}
 
 
@@ -36,14 +37,17 @@ def _encoded(value: bytes) -> str:
 
 
 def site(rekindle: str, secret: str, issuer: str, audience: str) -> type[BaseHTTPRequestHandler]:
-    """The site: its page at `/`, and at `/token?user=ada` what a real one would give to who is signed in."""
+    """The site: its page, and at `/token?user=ada` what a real one would give to who is signed in."""
 
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             address = urlparse(self.path)
             user = parse_qs(address.query).get("user", [""])[0]
             if address.path == "/":
-                self._answer("text/html; charset=utf-8", PAGE.read_text().replace("{{rekindle}}", rekindle))
+                page = (HERE / "index.html").read_text("utf-8")
+                self._answer("text/html; charset=utf-8", page.replace("{{rekindle}}", rekindle))
+            elif address.path in FILES:
+                self._answer(FILES[address.path], (HERE / address.path[1:]).read_text("utf-8"))
             elif address.path == "/token" and user in USERS:
                 self._answer("application/json", json.dumps({"token": token_for(user, secret, issuer, audience)}))
             else:
@@ -54,7 +58,8 @@ def site(rekindle: str, secret: str, issuer: str, audience: str) -> type[BaseHTT
             self.send_header("content-type", kind)
             self.send_header("cache-control", "no-store")
             # As strict as a site can be: the widget needs its script and its frame, nothing else.
-            policy = f"default-src 'self'; script-src 'self' 'unsafe-inline' {rekindle}; frame-src {rekindle}"
+            policy = f"default-src 'self'; img-src data:; script-src 'self' {rekindle}; frame-src {rekindle}"
+            policy += "; require-trusted-types-for 'script'; trusted-types 'none'"
             self.send_header("content-security-policy", policy)
             self.end_headers()
             self.wfile.write(text.encode())
@@ -75,7 +80,7 @@ def main() -> None:
     issuer = os.environ.get("REKINDLE_HOST_ISSUER", "https://shop.example")
     audience = os.environ.get("REKINDLE_HOST_AUDIENCE", "rekindle")
     server = ThreadingHTTPServer(("127.0.0.1", given.port), site(given.rekindle, secret, issuer, audience))
-    print(f"http://localhost:{given.port}")
+    print(f"http://localhost:{given.port}", flush=True)
     server.serve_forever()
 
 

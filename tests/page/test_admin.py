@@ -39,6 +39,8 @@ def test_every_part_is_accessible_light_dark_and_on_a_phone(arrive: Arrive, sess
             expect(page.get_by_role("navigation", name="Administration")).to_be_visible()
             settle(page)
             assert axe(page) == [], part
+            wide = "[...document.querySelectorAll('main, [data-stacks]')].some(n => n.scrollWidth > n.clientWidth)"
+            assert not page.evaluate(wide), f"{part}: nothing has to be scrolled sideways"
 
 
 def test_a_number_opens_the_sessions_behind_it(arrive: Arrive, ada: Person, sessions: list[str]) -> None:

@@ -69,6 +69,7 @@ def test_one_script_tag_puts_the_chat_on_a_site(shop: str, visitor: Page) -> Non
     visitor.goto(shop)
     assert visitor.locator("iframe").count() == 0, "nothing is loaded before it is wanted"
     visitor.get_by_role("button", name="Open Ask us").click()
+    expect(chat(visitor).get_by_role("heading", name="Ask us")).to_be_visible()
     chat(visitor).get_by_label("Name").fill("Ada")
     chat(visitor).get_by_role("button", name="Start chatting").click()
     say(visitor, "Hello, shop.")
@@ -193,20 +194,21 @@ def test_the_frame_hears_its_own_site_only(shop: str, visitor: Page) -> None:
     chat(visitor).get_by_role("button", name="Start chatting").click()
     say(visitor, "Mine.")
     # Another frame on the same site is not the site.
-    visitor.evaluate(
+    visitor.evaluate("document.body.append(document.createElement('iframe'))")
+    other = next(frame for frame in visitor.frames if frame.url == "about:blank")
+    other.evaluate(
         """() => {
-            const other = document.createElement('iframe');
-            other.srcdoc = '<p>elsewhere';
-            document.body.append(other);
-            other.onload = () => {
-                const script = other.contentDocument.createElement('script');
-                script.textContent = 'for (const f of [parent[0], parent[1]]) f.postMessage({rekindle: "reset"}, "*")';
-                other.contentDocument.body.append(script);
-            };
+            const widget = parent.document.querySelector("[data-rekindle]").shadowRoot.querySelector("iframe");
+            for (const said of [{rekindle: "reset"}, {rekindle: "user", token: "t"}, {rekindle: "welcome", token: "t"}])
+                widget.contentWindow.postMessage(said, "*");
+            for (const said of [{rekindle: "close"}, {rekindle: "keep", value: "theirs"}, {rekindle: "hello"}])
+                parent.postMessage(said, "*");
         }"""
     )
     visitor.wait_for_timeout(500)
     expect(chat(visitor).locator("[data-answer]")).to_have_text("You said: Mine.")
+    expect(visitor.locator("iframe[title='Ask us']")).to_be_visible()
+    assert "theirs" not in visitor.evaluate("JSON.stringify(localStorage)")
 
 
 def test_it_fills_a_phone_and_axe_finds_nothing(shop: str, browser: Browser) -> None:
@@ -214,11 +216,19 @@ def test_it_fills_a_phone_and_axe_finds_nothing(shop: str, browser: Browser) -> 
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.goto(shop)
+    page.get_by_role("button", name="Open Ask us").wait_for()
+    # A site whose own styles are for everything there is; the button says where it stands as if there were none.
+    page.evaluate(
+        "const sheet = new CSSStyleSheet(); document.adoptedStyleSheets = [sheet];"
+        "sheet.replaceSync('* { transform: scale(.5) !important; display: none !important; opacity: 0 !important }'"
+        " + ' html, body { display: block !important; transform: none !important; opacity: 1 !important }')"
+    )
     page.get_by_role("button", name="Open Ask us").tap()
     chat(page).get_by_role("button", name="Start chatting").wait_for()
     box = page.locator("iframe").bounding_box()
     assert box
     assert (box["width"], box["height"]) == (PHONE["width"], PHONE["height"])
+    page.evaluate("document.adoptedStyleSheets = []")
     assert axe(page) == []
     context.close()
 

@@ -196,7 +196,7 @@ function Source({ source }: { source: Theme["sources"][number] }) {
     <li className="grid gap-1 text-sm">
       <p className="flex flex-wrap items-baseline gap-x-2">
         <SessionLink session={source.session_id} {...(first ? { seq: first } : {})} className="font-medium underline-offset-2 hover:underline">
-          <span dir="auto">{session.data?.title ?? "Conversation"}</span>
+          <span dir="auto">{session.isPending ? "Loading…" : (session.data?.title ?? "Conversation")}</span>
         </SessionLink>
         <time dateTime={source.date} title={exactly(source.date)} className="text-muted text-xs">
           {ago(source.date)}
@@ -229,24 +229,28 @@ function Line({ counts, most, weeks, name }: { counts: Counts; most: number; wee
   const step = 10;
   const half = 20;
   const width = counts.length * step;
-  const size = (value: number) => (value ? 3 + (half - 4) * Math.sqrt(value / most) : 0);
-  const busiest = counts.reduce((best, one) => (one.messages > best.messages ? one : best), counts[0] ?? { start: "", sessions: 0, messages: 0 });
+  // A session that is about it, with no message that names it, is a line.
+  const size = (value: number) => (value ? 3 + (half - 4) * Math.sqrt(value / most) : 1.5);
+  const more = (one: Counts[number], than: Counts[number]) => one.messages - than.messages || one.sessions - than.sessions;
+  const busiest = counts.reduce((best, one) => (more(one, best) > 0 ? one : best), counts[0] ?? { start: "", sessions: 0, messages: 0 });
+  const words = ({ messages, sessions }: Counts[number]) => (messages ? `${count(messages, "message")} in ${count(sessions, "session")}` : count(sessions, "session"));
   return (
     <svg
       viewBox={`0 0 ${Math.max(width, step)} ${half * 2}`}
       preserveAspectRatio="none"
       className="h-10 w-full"
       role="img"
-      aria-label={`${name} over time, most in ${periodName(busiest.start, weeks)}: ${count(busiest.messages, "message")}`}
+      aria-label={`${name} over time, most in ${periodName(busiest.start, weeks)}: ${words(busiest)}`}
     >
       <line x1={0} x2={width} y1={half} y2={half} className="stroke-line" vectorEffect="non-scaling-stroke" />
-      {counts.map(({ start, messages, sessions }, place) =>
-        messages ? (
+      {counts.map((one, place) => {
+        const { start, messages, sessions } = one;
+        return messages || sessions ? (
           <rect key={start} x={place * step + 2} width={step - 4} y={half - size(messages)} height={2 * size(messages)} className="fill-accent/80">
-            <title>{`${periodName(start, weeks)}: ${count(messages, "message")} in ${count(sessions, "session")}`}</title>
+            <title>{`${periodName(start, weeks)}: ${words(one)}`}</title>
           </rect>
-        ) : null,
-      )}
+        ) : null;
+      })}
     </svg>
   );
 }

@@ -6,6 +6,7 @@ import { beginSession, currentSession, sessionBefore } from "@/api/begin";
 import { Changes } from "@/api/changes";
 import { Api } from "@/api/client";
 import { browserDrafts, type House, HouseProvider, useApi } from "@/api/house";
+import { Keyring, memoryStore } from "@/api/keyring";
 import { Problem } from "@/api/problem";
 import { useAssistants } from "@/api/queries";
 import { Logo } from "@/app/Logo";
@@ -23,20 +24,31 @@ const DRAFTS = "rekindle.widget.draft.";
 
 /** The chat alone, in a frame on somebody's site. */
 export function WidgetView() {
-  const [site, setSite] = useState<Site | null>(null);
+  const [met, setMet] = useState<{ site: Site; assistant: string | null } | null>(null);
   useEffect(() => {
     let gone = false;
-    void meetSite().then((found) => !gone && setSite(found));
+    void Promise.all([meetSite(), whoAnswers()]).then(([site, assistant]) => !gone && setMet({ site, assistant }));
     return () => {
       gone = true;
     };
   }, []);
-  if (!site) return <Loading className="p-5" lines={3} />;
-  return <Widget site={site} />;
+  if (!met) return <Loading className="p-5" lines={3} />;
+  return <Widget {...met} />;
 }
 
-function Widget({ site }: { site: Site }) {
-  const assistant = useMemo(() => new URLSearchParams(location.search).get("assistant"), []);
+function asked(name: string): string | null {
+  return new URLSearchParams(location.search).get(name);
+}
+
+/** The assistant that the site named; else the server's first one. */
+async function whoAnswers(): Promise<string | null> {
+  const named = asked("assistant");
+  if (named) return named;
+  const { data } = await new Api(new Keyring(memoryStore())).http.GET("/api/v1/assistants").catch(() => ({ data: null }));
+  return data?.items[0]?.name ?? null;
+}
+
+function Widget({ site, assistant }: { site: Site; assistant: string | null }) {
   const house = useMemo<House>(() => {
     const api = new Api(site.keys);
     return { api, link: () => null, drafts: browserDrafts(DRAFTS), changes: new Changes(api) };
@@ -152,9 +164,10 @@ function useWho(assistant: string | null) {
 
 function Title({ assistant }: { assistant: string | null }) {
   const who = useWho(assistant);
+  const own = who && who.title !== who.name ? who.title : null;
   return (
     <h1 className="flex-1 truncate font-semibold" dir="auto">
-      {who?.title ?? assistant ?? "Chat"}
+      {asked("title") || own || "Chat"}
     </h1>
   );
 }

@@ -2,7 +2,8 @@
  * What `<script src="https://chat.example/widget.js" async></script>` puts on a site: a button, a frame behind it, and
  * `window.Rekindle`. Everything is inside one element with a shadow root, so neither page changes the other's looks.
  *
- * Attributes of the script: `data-assistant`, `data-title`, `data-open` (shown at once), `data-no-button` (the site has its own).
+ * Attributes of the script: `data-assistant`, `data-title`, `data-theme` (light or dark), `data-open` (shown at once),
+ * `data-no-button` (the site has its own).
  */
 import type { ToFrame, ToSite } from "./words";
 
@@ -25,7 +26,7 @@ export interface RekindleWidget {
 const KEPT = "rekindle.widget";
 
 const STYLE = `
-:host { all: initial; }
+:host { all: initial !important; }
 button, .frame { position: fixed; z-index: 2147483000; inset-inline-end: max(20px, env(safe-area-inset-right)); }
 button { bottom: max(20px, env(safe-area-inset-bottom)); width: 56px; height: 56px; border: 0; border-radius: 18px;
   background: #a93f18; cursor: pointer; padding: 0; box-shadow: 0 8px 24px rgb(0 0 0 / .25); }
@@ -39,14 +40,25 @@ button svg { width: 28px; height: 28px; display: block; margin: auto; }
 @media print { :host { display: none !important; } }
 `;
 
-const OPEN =
-  '<svg viewBox="0 0 24 24" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M21 12a8 8 0 0 1-11.500 7.200L4 21l1.800-5.500A8 8 0 1 1 21 12z"/></svg>';
-const CLOSE =
-  '<svg viewBox="0 0 24 24" fill="none" stroke="#fff" stroke-width="2.500" stroke-linecap="round" aria-hidden="true"><path d="M6 9l6 6 6-6"/></svg>';
+/** What stands on the button: a word balloon; while the chat is shown, what puts it away. */
+const OPEN = "M21 12a8 8 0 0 1-11.5 7.2L4 21l1.8-5.5A8 8 0 1 1 21 12z";
+const CLOSE = "M6 9l6 6 6-6";
+
+/** Made part by part: a site's policy of trusted types lets no text become elements. */
+function picture(d: string): SVGSVGElement {
+  const made = (name: string, attributes: Record<string, string>) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);
+    return element;
+  };
+  const svg = made("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }) as SVGSVGElement;
+  svg.append(made("path", { d, fill: "none", stroke: "#fff", "stroke-width": "2", "stroke-linecap": "round", "stroke-linejoin": "round" }));
+  return svg;
+}
 
 function build(script: HTMLScriptElement): RekindleWidget {
   const server = new URL(script.src, location.href).origin;
-  const { assistant, title = "Chat", open: openAtOnce, noButton } = script.dataset;
+  const { assistant, title = "Chat", theme, open: openAtOnce, noButton } = script.dataset;
   const listeners = new Map<Name, Set<Listener>>();
   let frame: HTMLIFrameElement | null = null;
   let token: string | null = null;
@@ -68,7 +80,7 @@ function build(script: HTMLScriptElement): RekindleWidget {
   label();
 
   function label() {
-    button.innerHTML = shown ? CLOSE : OPEN;
+    button.replaceChildren(picture(shown ? CLOSE : OPEN));
     button.setAttribute("aria-label", shown ? `Close ${title}` : `Open ${title}`);
     button.setAttribute("aria-expanded", String(shown));
   }
@@ -93,7 +105,9 @@ function build(script: HTMLScriptElement): RekindleWidget {
       frame.className = "frame";
       frame.title = title;
       frame.allow = "clipboard-write";
-      frame.src = `${server}/widget${assistant ? `?assistant=${encodeURIComponent(assistant)}` : ""}`;
+      const asked = Object.entries({ assistant, title: script.dataset.title, theme }).filter((pair): pair is [string, string] => Boolean(pair[1]));
+      frame.src = `${server}/widget?${new URLSearchParams(asked)}`;
+      if (theme === "light" || theme === "dark") frame.style.colorScheme = theme;
       root.append(frame);
     }
     frame.hidden = false;

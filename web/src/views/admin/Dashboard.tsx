@@ -42,10 +42,10 @@ export function Dashboard() {
             </Button>
           ))}
         </fieldset>
-        <div className="flex flex-wrap items-center gap-2 text-muted text-sm">
-          <Input type="date" aria-label="From day" className="h-9! w-auto!" value={from} max={to} onChange={(event) => event.target.value && go({ from: event.target.value, to })} />
+        <div className="flex w-full items-center gap-2 text-muted text-sm sm:w-auto">
+          <Input type="date" aria-label="From day" className="h-9! min-w-0 px-2! text-sm! sm:w-auto!" value={from} max={to} onChange={(event) => event.target.value && go({ from: event.target.value, to })} />
           to
-          <Input type="date" aria-label="To day" className="h-9! w-auto!" value={to} min={from} onChange={(event) => event.target.value && go({ from, to: event.target.value })} />
+          <Input type="date" aria-label="To day" className="h-9! min-w-0 px-2! text-sm! sm:w-auto!" value={to} min={from} onChange={(event) => event.target.value && go({ from, to: event.target.value })} />
           UTC
         </div>
       </div>

@@ -118,7 +118,7 @@ function Documents({ source, onAll }: { source: string | null; onAll: () => void
               <td>{document.kind}</td>
               <td className="tabular-nums">
                 {document.chunks}
-                {document.embedded === 0 && document.chunks > 0 && <span className="text-muted text-xs"> found by words</span>}
+                {document.embedded === 0 && document.chunks > 0 && <span className="text-muted text-xs"> · by words only</span>}
                 {document.embedded > 0 && document.embedded < document.chunks && <span className="text-warn"> ({document.chunks - document.embedded} not embedded)</span>}
               </td>
               <td className="tabular-nums">{document.links}</td>

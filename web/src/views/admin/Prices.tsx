@@ -78,14 +78,19 @@ export function Prices() {
 
 function List({ prices }: { prices: { says: string; valid: string }[] }) {
   if (prices.length === 0) return <span className="text-muted">–</span>;
+  // Days that all of them have in common are said once.
+  const common = new Set(prices.map(({ valid }) => valid)).size === 1 ? prices[0]?.valid : undefined;
   return (
-    <ul className="grid gap-0.5 tabular-nums">
-      {prices.map(({ says, valid }) => (
-        <li key={says + valid}>
-          <span className="whitespace-nowrap">{says}</span> <span className="whitespace-nowrap text-muted text-xs">{valid}</span>
-        </li>
-      ))}
-    </ul>
+    <div>
+      <ul className="grid gap-0.5 tabular-nums">
+        {prices.map(({ says, valid }) => (
+          <li key={says + valid}>
+            <span className="whitespace-nowrap">{says}</span> {common === undefined && <span className="whitespace-nowrap text-muted text-xs">{valid}</span>}
+          </li>
+        ))}
+      </ul>
+      {common && <p className="text-muted text-xs">{common}</p>}
+    </div>
   );
 }
 

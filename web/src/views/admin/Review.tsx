@@ -52,7 +52,9 @@ export function Review() {
   const first = sessions.data?.pages[0];
   return (
     <div className="grid grid-cols-1 gap-4">
-      <Filters filter={filter} onChange={(next) => go({ ...next, session: undefined })} />
+      <div className={cn(chosen && "hidden lg:block")}>
+        <Filters filter={filter} onChange={(next) => go({ ...next, session: undefined })} />
+      </div>
       <div className="flex flex-wrap items-center justify-between gap-2 text-muted text-sm">
         <p data-total>{first ? `${totalOf(first)} ${first.total === 1 ? "session" : "sessions"}` : "…"}</p>
         <p className="hidden sm:block">
@@ -127,15 +129,15 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (next: Filter
   const known = tags.data?.items.map((tag) => tag.tag) ?? [];
   return (
     <div className="grid grid-cols-1 gap-3">
-      <div className="grid grid-cols-2 gap-3 md:grid-cols-4 lg:grid-cols-[minmax(0,2fr)_9.75rem_9.75rem_minmax(0,1fr)_minmax(0,1fr)_minmax(0,1fr)]">
-        <form onSubmit={submit} className="col-span-2 lg:col-span-1">
+      <div className="grid grid-cols-6 gap-3 lg:grid-cols-[minmax(0,2fr)_9.75rem_9.75rem_minmax(0,1fr)_minmax(0,1fr)_minmax(0,1fr)]">
+        <form onSubmit={submit} className="col-span-6 lg:col-span-1">
           <Field label="Title, summary or person">
             {(props) => <Input {...props} type="search" value={text} maxLength={200} onChange={(event) => setText(event.target.value)} onBlur={() => text.trim() !== (filter.q ?? "") && onChange({ q: text.trim() })} />}
           </Field>
         </form>
-        <Field label="From">{(props) => <Input {...props} type="date" value={filter.from ?? ""} onChange={(event) => onChange({ from: event.target.value })} />}</Field>
-        <Field label="To">{(props) => <Input {...props} type="date" value={filter.to ?? ""} onChange={(event) => onChange({ to: event.target.value })} />}</Field>
-        <Field label="State">
+        <Field label="From" className="col-span-3 lg:col-span-1">{(props) => <Input {...props} type="date" value={filter.from ?? ""} onChange={(event) => onChange({ from: event.target.value })} />}</Field>
+        <Field label="To" className="col-span-3 lg:col-span-1">{(props) => <Input {...props} type="date" value={filter.to ?? ""} onChange={(event) => onChange({ to: event.target.value })} />}</Field>
+        <Field label="State" className="col-span-2 lg:col-span-1">
           {(props) => (
             <Select {...props} value={filter.state ?? ""} onChange={(event) => onChange({ state: event.target.value })}>
               <option value="">Any</option>
@@ -144,7 +146,7 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (next: Filter
             </Select>
           )}
         </Field>
-        <Field label="Errors">
+        <Field label="Errors" className="col-span-2 lg:col-span-1">
           {(props) => (
             <Select {...props} value={filter.errors ?? ""} onChange={(event) => onChange({ errors: event.target.value })}>
               <option value="">Any</option>
@@ -153,7 +155,7 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (next: Filter
             </Select>
           )}
         </Field>
-        <Field label="Reviewed">
+        <Field label="Reviewed" className="col-span-2 lg:col-span-1">
           {(props) => (
             <Select {...props} value={filter.reviewed ?? ""} onChange={(event) => onChange({ reviewed: event.target.value })}>
               <option value="">Any</option>
