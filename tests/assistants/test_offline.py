@@ -496,6 +496,50 @@ async def test_what_a_question_points_back_to_is_what_was_spoken_of_last() -> No
     assert asked == [("CPO training", 10)], "and nothing is made up where nothing was spoken of"
 
 
+@pytest.mark.parametrize("message", ["And for 25?", "What is it for 25 people then?", "And for 25 of us?"])
+async def test_a_question_that_says_only_how_many_goes_on_from_the_one_before(message: str) -> None:
+    asked = []
+
+    def course_price(course: str, people: int = 1) -> str:
+        """The price of a course for a number of people."""
+        asked.append((course, people))
+        return "It costs 365 dollars."
+
+    agent = Agent(offline_model(), tools=[course_price])
+    first = await agent.run("How much does CPO training cost for 8 people?")
+    await agent.run(message, message_history=first.all_messages())
+    assert asked == [("CPO training", 8), ("CPO training", 25)]
+    other = await agent.run("My dog is called Max.")
+    await agent.run("And for 25?", message_history=other.all_messages())
+    assert len(asked) == 2, "and no price is looked up where none was spoken of"
+
+
+async def test_what_a_visitor_says_again_is_no_answer_to_it() -> None:
+    known = replace(POOL, text='The user asked: "How do I get my money back?" The user said: "I cannot swim yet."')
+    assert "I have nothing to quote about money" in await ask("How do I get my money back?", recalled=[known])
+    assert "I cannot swim yet" not in await ask(
+        "I cannot swim yet. What now?", Said("assistant", "Hi."), recalled=[known]
+    )
+
+    def recall_past(query: str) -> list[dict[str, str]]:
+        """Look for what the user said in earlier conversations."""
+        return [{"text": "Can I get my money back?", "title": "You said on 2 May 2025"}]
+
+    _, reply = await run("Can I get my money back?", [recall_past])
+    assert reply.endswith("I have nothing to quote about money.")
+
+
+async def test_a_thing_talked_about_in_two_sessions_is_listed_once() -> None:
+    again = replace(POOL, session_id=UUID(int=3))
+    reply = await ask("What did we talk about last time?", Said("assistant", "Hi."), recalled=[POOL, again])
+    assert reply.count("I need CPO training") == 1
+
+
+async def test_a_school_is_asked_about_its_courses() -> None:
+    calls, _ = await run("When does the next course start?", [search_knowledge, course_price])
+    assert [name for name, _ in calls] == ["search_knowledge"]
+
+
 async def test_a_returning_visitor_is_welcomed_with_a_sentence_rather_than_a_word() -> None:
     known = replace(POOL, text="instructor certification", kind="fact", seq=1, what="interest")
     reply = await ask("What about instructor certification?", recalled=[known, POOL])

@@ -22,7 +22,16 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
-from rekindle.assistants.past import Quote, Record, find, is_personal, is_telling, key_stems, read_records
+from rekindle.assistants.past import (
+    Quote,
+    Record,
+    find,
+    is_personal,
+    is_telling,
+    key_stems,
+    read_records,
+    without_echoes,
+)
 from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
 from rekindle.assistants.toolfit import Call, Tool, fitting_calls
 from rekindle.assistants.voice import without_frames
@@ -129,7 +138,9 @@ def _calls(asked: _Asked, info: AgentInfo) -> list[Call]:
         tools = [tool for tool in tools if not tool.of_the_past]
     needed = _needed(asked.message)
     message = asked.message[:_MESSAGE_CHARS]
-    return fitting_calls(message, tools, asking=asking or needed is not None, query=needed, about=_about(asked))
+    asking = asking or needed is not None
+    before = next((text for role, text in reversed(asked.earlier) if role == "user"), "")
+    return fitting_calls(message, tools, asking=asking, query=needed, about=_about(asked), before=before)
 
 
 def _needed(message: str) -> str | None:
@@ -157,7 +168,9 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     pieces = _pieces(_parsed(text))
     if Tool(part.tool_name, "", {}).of_the_past:
         # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
-        return Found(part.tool_name, tuple(_best(message, [(_own(text), source) for text, source in pieces])))
+        best = _best(message, [(_own(text), source) for text, source in pieces])
+        told = [(text, source) for text, source in best if without_echoes([Quote(text, "user")], message)]
+        return Found(part.tool_name, tuple(told), of_the_past=True)
     names_nothing = not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " ")))
     if len(pieces) > 1 and (names_nothing or _needed(message)):
         # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first

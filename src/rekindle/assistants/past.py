@@ -40,7 +40,8 @@ _SAME = (
     "name call heiße llamo appelle chiamo 名字",
 )
 _CANON = {stem(word): stem(group.split()[0]) for group in _SAME for word in group.split()}
-_SMALL_CHANGE = COMMON_STEMS - _CANON.keys() | frozenset(map(stem, ("like", "name", "begin", "old")))
+_SMALL_CHANGE = COMMON_STEMS - _CANON.keys() - {stem("course")} | frozenset(map(stem, ("like", "name", "begin", "old")))
+"""What tells nothing of what is asked. A course is one of a school's here, not the one of "of course"."""
 _META_WORDS = "tell say remember recall mention know ask talk discuss remind previous earlier last"
 _META = frozenset(map(stem, _META_WORDS.split()))
 """Words of "What did I tell you about …", which the answer need not hold."""
@@ -174,6 +175,12 @@ def is_personal(text: str) -> bool:
 def wants(question: str, sentence: str) -> bool:
     """Whether a sentence holds the kind of thing asked for: a time for "when", a number for "how many"."""
     return all(kind.search(sentence) for asks, kind in _WANTED if asks.search(question))
+
+
+def without_echoes(quotes: Iterable[Quote], message: str) -> list[Quote]:
+    """The quotes but for those that are the message itself, said before: to whoever says it again, no answer."""
+    said = {" ".join(words(sentence)) for sentence in (message, *sentences(excerpt(message, 4_000)))}
+    return [quote for quote in quotes if " ".join(words(quote.text)) not in said]
 
 
 def asks_when(question: str) -> bool:

@@ -14,6 +14,7 @@ from rekindle.assistants.past import (
     key_stems,
     said_here,
     wants,
+    without_echoes,
 )
 from rekindle.assistants.voice import INTRODUCTION
 from rekindle.memory.cues import Cue, cues, is_order, is_question, is_small_talk
@@ -65,6 +66,8 @@ class Found:
     failed: bool = False
     fits: bool = True
     """Whether what it returned shares telling words with the message."""
+    of_the_past: bool = False
+    """Whether the tool looks into what the user said before."""
 
 
 def answer(
@@ -90,7 +93,11 @@ def answer(
             welcomed = fitting[0] if fitting else _first(sessions)
             last = sessions[0].date if sessions else None
             lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, last)] if welcomed else [])]))
-    lines += _results(found) if found else _body(message, here, past, sessions, welcomed, opening)
+    if found:
+        lines += _results(message, found)
+    else:
+        here, past = without_echoes(here, message), without_echoes(past, message)
+        lines += _body(message, here, past, sessions, welcomed, opening)
     if not lines:
         lines.append("All right.")
     return "\n\n".join(lines)
@@ -101,6 +108,7 @@ def is_answered(message: str, earlier: Sequence[tuple[str, str]], records: Seque
     if not is_personal(message):
         return False
     said = [*said_here(earlier)[::-1], *(quote for record in records for quote in record.quotes)]
+    said = without_echoes(said, message)
     return any(
         quote.by != "assistant" and not quote.question and wants(message, quote.text) for quote in find(message, said)
     )
@@ -193,10 +201,11 @@ def _courtesy(message: str, welcomed: Quote | None) -> list[str]:
 
 def _overview(here: Sequence[Quote], records: Sequence[Record], welcomed: Quote | None) -> list[str]:
     lines = []
+    shown = {welcomed.text} if welcomed else set()
     for record in records[:3]:
-        quotes = [quote for quote in record.quotes if quote.by != "assistant" and quote != welcomed and _tells(quote)][
-            :3
-        ]
+        told = [quote for quote in record.quotes if quote.by != "assistant" and _tells(quote)]
+        quotes = [quote for quote in told if quote.text not in shown][:3]
+        shown |= {quote.text for quote in quotes}
         if quotes:
             when = f"On {record.date}" if record.date else "In an earlier session"
             lines.append(f"{when}: {_quotes(quotes)}")
@@ -208,7 +217,7 @@ def _overview(here: Sequence[Quote], records: Sequence[Record], welcomed: Quote 
     return ["I have nothing to quote: nothing has been said yet that I recall."]
 
 
-def _results(found: Sequence[Found]) -> list[str]:
+def _results(message: str, found: Sequence[Found]) -> list[str]:
     lines = []
     if any(result.pieces and not result.failed for result in found):
         found = [result for result in found if result.pieces]
@@ -218,6 +227,8 @@ def _results(found: Sequence[Found]) -> list[str]:
             lines.append(
                 f"The tool “{tool}” failed: {shorten(result.pieces[0][0], 200) if result.pieces else 'no reason given'}"
             )
+        elif not result.pieces and result.of_the_past:
+            lines.append(_nothing(message, beyond=False))
         elif not result.pieces:
             lines.append(f"The tool “{tool}” found nothing. Tell me more of what you are looking for.")
         else:

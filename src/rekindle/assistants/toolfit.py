@@ -54,6 +54,7 @@ _HOW_MUCH = re.compile(
     re.IGNORECASE,
 )
 """Of money; "how much chlorine does it need" is not."""
+_PRICE = frozenset(key_stems("price"))
 _ORDERED = re.compile(
     r"(?:^|[.!?,;]\s+)(?:(?:please|ok|okay|yes|hi|hello|hey|and|then|now|just|can you|could you|would you|will you|"
     r"i want to|i['’]d like to|i would like to|i need to|we want to|let['’]s|go ahead and),? )*([A-Za-z]+)",
@@ -119,24 +120,28 @@ def fitting_calls(
     asking: bool,
     query: str | None = None,
     about: Sequence[str] = (),
+    before: str = "",
     most: int = 2,
 ) -> list[Call]:
     """The calls a message asks for, the fittest first; none when it is not plain what to call them with.
 
     `asking`: the message asks for something. `query`: what a search is given in its stead. `about`: what a tool may be
-    told that takes, but does not require, what its answer is to be `about`; the first that its name does not say. A
-    tool that acts (`book_…`, `delete_…`) is called only when the message tells the assistant to do that very thing.
+    told that takes, but does not require, what its answer is to be `about`; the first that its name does not say.
+    `before`: what the user said last, which "And for 25 people?" goes on from. A tool that acts (`book_…`, `delete_…`)
+    is called only when the message tells the assistant to do that very thing.
     """
     said = key_stems(message)
-    if _HOW_MUCH.search(message):
-        said |= key_stems("price")
+    goes_on = before[:1_000] if _goes_on(message) else ""
+    if _HOW_MUCH.search(f"{message} {goes_on}"):
+        said |= _PRICE
     ordered = set() if "not" in words(message) else {s for m in _ORDERED.finditer(message) for s in key_stems(m[1])}
     rated = []
     for place, tool in enumerate(tools):
         if (arguments := _arguments(message, tool, query or message, about)) is None:
             continue
         acts = tool.acts
-        fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(said, tool, arguments, asking)
+        looked_for = said | key_stems(goes_on) if tool.required and not tool.free_text else said
+        fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(looked_for, tool, arguments, asking)
         if fit > 0:
             if "about" in tool.properties.keys() - tool.required:
                 named = _named(tool.name)
@@ -145,6 +150,12 @@ def fitting_calls(
     rated.sort(key=lambda each: each[:2])
     best = rated[0][0] if rated else 0.0
     return [call for fit, _, call in rated if fit <= best / 2][:most]
+
+
+def _goes_on(message: str) -> bool:
+    """Whether a message says of itself only how many, so that what of is what was spoken of before."""
+    stems = [stemmed for stemmed in key_stems(message) if not stemmed[0].isdigit() and stemmed not in _COUNTED]
+    return _NUMBER.search(message) is not None and not is_telling(stems)
 
 
 def _fit_to_act(said: set[str], tool: Tool, acts: set[str], ordered: set[str]) -> float:
@@ -281,7 +292,10 @@ def _subject(message: str, tool: Tool, about: Sequence[str]) -> str | None:
     if quoted := _IN_QUOTES.search(message):
         return quoted[1].strip()
     spoken = _named(tool.name) | key_stems(" ".join(tool.properties))
-    for phrase in (*key_phrases([message], 4), *(about if _POINTING.search(message) else ())):
+    for phrase in (*key_phrases([message], 4), *(about if _POINTING.search(message) or _goes_on(message) else ())):
         if not set(map(stem, words(phrase))) <= spoken and not all(w in COMMON_WORDS for w in words(phrase)):
-            return phrase
+            kept = phrase.split()
+            while len(kept) > 1 and key_stems(kept[-1]) <= spoken | _PRICE:  # "CPO training cost"
+                kept.pop()
+            return " ".join(kept)
     return None
