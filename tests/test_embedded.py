@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.errors import ConfigurationError, Unavailable
+from rekindle.house import kept_up
 
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root can become another user")
@@ -174,6 +175,19 @@ def test_a_killed_server_starts_again_with_its_data(at: Postgres) -> None:
     remember(postgres.start(), "acknowledged")
     kill_the_server(postgres)
     assert remembered(postgres.start()) == ["acknowledged"]
+
+
+def test_a_server_killed_under_the_house_is_started_again(at: Postgres) -> None:
+    postgres = at()
+    conninfo = postgres.start()
+    remember(conninfo, "before")
+    with kept_up(postgres):
+        kill_the_server(postgres)
+        deadline = time.monotonic() + 30
+        while not postgres.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        remember(conninfo, "after")
+    assert remembered(conninfo) == ["after", "before"]
 
 
 def test_a_killed_server_starts_again_once_its_last_query_is_done(at: Postgres) -> None:

@@ -1,9 +1,10 @@
 """The house put together: each service made once, with what it stands on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from uuid import UUID
 
 import structlog
@@ -58,6 +59,9 @@ from rekindle.usage.clerk import Clerk
 from rekindle.usage.service import Usages
 
 log = structlog.get_logger()
+
+_LOOK_SECONDS = 2.0
+"""How often it is looked whether the embedded database is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +290,31 @@ def database_for(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
     embedded = EmbeddedPostgres(settings.data_dir / "postgres")
     conninfo = embedded.start()
     stack.callback(embedded.stop)
+    stack.enter_context(kept_up(embedded))
     return conninfo
+
+
+@contextmanager
+def kept_up(embedded: EmbeddedPostgres) -> Iterator[None]:
+    """Within it the embedded database, should somebody or a lack of memory kill it, is started again."""
+    leaving = Event()
+
+    def look() -> None:
+        while not leaving.wait(_LOOK_SECONDS):
+            try:
+                if not embedded.running():
+                    embedded.start()
+                    log.warning("database.restarted")
+            except Exception as error:  # whatever it was: the next look tries again
+                log.warning("database.not_restarted", error=type(error).__name__)
+
+    looking = Thread(target=look, name="embedded database", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        leaving.set()
+        looking.join()
 
 
 def secret_key(settings: Settings) -> str:
