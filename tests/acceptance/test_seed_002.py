@@ -89,6 +89,28 @@ def test_recent_questions_come_from_all_sessions_the_newest_first(user: httpx.Cl
     assert three == recent[:3]
 
 
+def test_recent_questions_go_on_page_after_page_through_sessions_that_were_used_by_turns(user: httpx.Client) -> None:
+    sessions = [start(user)["id"] for _ in range(3)]
+    for number in range(9):
+        send(user, f"question {number}", session_id=sessions[number % 2 if number < 6 else 2])
+    for limit in (1, 2, 4, 9):
+        seen: list[str] = []
+        cursor: str | None = None
+        while True:
+            at: dict[str, str] = {"cursor": cursor} if cursor else {}
+            page = user.get("/sessions/recent", params={"limit": limit, **at}).json()
+            assert len(page["items"]) <= limit
+            seen += [interaction["user_question"] for interaction in page["items"]]
+            if (cursor := page["next"]) is None:
+                break
+        assert seen == [f"question {number}" for number in reversed(range(9))]
+    mine = user.get("/api/v1/me/interactions", params={"limit": 4}).json()
+    on = user.get("/api/v1/me/interactions", params={"limit": 4, "cursor": mine["next"]}).json()
+    assert [interaction["question"] for interaction in on["items"]] == [f"question {number}" for number in (4, 3, 2, 1)]
+    for odd in ("nonsense", "MjAyNi0xMS0yMQ", "IDE"):
+        assert user.get("/sessions/recent", params={"cursor": odd}).status_code == 422
+
+
 def test_a_session_is_ended_as_printed(user: httpx.Client) -> None:
     session = start(user)
     send(user, "Goodbye.")

@@ -12,7 +12,7 @@ from rekindle.conversation.erasure.service import check_confirmed
 from rekindle.errors import Forbidden, SessionNotFound
 from rekindle.http.caller import CallerDep, HouseDep, known_id
 from rekindle.http.sessions import InteractionOut
-from rekindle.http.shapes import Limit, Page
+from rekindle.http.shapes import Cursor, Limit, Page, interaction_cursor, read_interaction_cursor
 from rekindle.sessions.export.service import MEDIA_TYPES, SUFFIXES, Format
 from rekindle.usage.service import DayUsage, Quota
 
@@ -142,11 +142,12 @@ async def my_usage(house: HouseDep, caller: CallerDep, days: Annotated[int, Quer
 
 @router.get("/interactions")
 async def recent_interactions(
-    house: HouseDep, caller: CallerDep, limit: Annotated[Limit, Query()] = 10
+    house: HouseDep, caller: CallerDep, cursor: Cursor = None, limit: Annotated[Limit, Query()] = 10
 ) -> Page[InteractionOut]:
     """The caller's newest questions and answers, of all sessions, the newest first."""
-    found = await house.sessions.interactions.recent(caller, limit)
-    return Page[InteractionOut](items=[InteractionOut.of(interaction) for interaction in found])
+    before = read_interaction_cursor(cursor)
+    found = await house.sessions.interactions.recent(caller, before=before, limit=limit + 1)
+    return Page[InteractionOut].cut(found, limit, InteractionOut.of, interaction_cursor)
 
 
 @router.get("/changes")

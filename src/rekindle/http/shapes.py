@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import from_json
 
 from rekindle.errors import InvalidRequest
-from rekindle.sessions.service import Message, Role, Session, Status
+from rekindle.sessions.service import Interaction, Message, Role, Session, Status
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -220,6 +220,23 @@ def session_cursor(session: Session) -> str:
 def read_session_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     """Where a list of sessions goes on; raises `InvalidRequest`."""
     return read_cursor(cursor, _place_of_session)
+
+
+def interaction_cursor(interaction: Interaction) -> str:
+    """The cursor that continues a list of questions and answers of all sessions after this one."""
+    return written(f"{interaction.created_at.isoformat()} {interaction.session_id} {interaction.seq}")
+
+
+def read_interaction_cursor(cursor: str | None) -> tuple[datetime, UUID, int] | None:
+    """Where a list of questions and answers goes on; raises `InvalidRequest`."""
+    return read_cursor(cursor, _place_of_interaction)
+
+
+def _place_of_interaction(text: str) -> tuple[datetime, UUID, int]:
+    session, _, seq = text.rpartition(" ")
+    if not (seq.isascii() and seq.isdecimal() and int(seq) < 2**31):
+        raise ValueError("no seq")
+    return *_place_of_session(session), int(seq)
 
 
 def _place_of_session(text: str) -> tuple[datetime, UUID]:

@@ -11,7 +11,16 @@ from rekindle.doors.replies import completed
 from rekindle.errors import SessionEnded, SessionNotFound
 from rekindle.house import House
 from rekindle.http.caller import CallerDep, HouseDep, known_id
-from rekindle.http.shapes import Cursor, Limit, Metadata, Page, read_session_cursor, session_cursor
+from rekindle.http.shapes import (
+    Cursor,
+    Limit,
+    Metadata,
+    Page,
+    interaction_cursor,
+    read_interaction_cursor,
+    read_session_cursor,
+    session_cursor,
+)
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Interaction, Message, Session, Status
 
@@ -118,11 +127,12 @@ async def current_session(house: HouseDep, caller: CallerDep) -> UserSession:
 
 @router.get("/sessions/recent")
 async def recent_interactions(
-    house: HouseDep, caller: CallerDep, limit: Annotated[Limit, Query()] = 10
+    house: HouseDep, caller: CallerDep, cursor: Cursor = None, limit: Annotated[Limit, Query()] = 10
 ) -> Page[UserInteraction]:
     """The caller's newest questions and answers, of all sessions, the newest first."""
-    found = await house.sessions.interactions.recent(caller, limit)
-    return Page[UserInteraction](items=[UserInteraction.of(interaction) for interaction in found])
+    before = read_interaction_cursor(cursor)
+    found = await house.sessions.interactions.recent(caller, before=before, limit=limit + 1)
+    return Page[UserInteraction].cut(found, limit, UserInteraction.of, interaction_cursor)
 
 
 @router.get("/sessions/history")

@@ -270,8 +270,7 @@ async def pass_over(connection: Connection, user_id: UUID, since: datetime) -> N
 
 
 async def list_underived(connection: Connection, limit: int) -> list[tuple[UUID, UUID, datetime]]:
-    """User, session and version of summaries of which nothing is derived yet, unless their user has paused it, or it was
-    given up.
+    """User, session and version of summaries of which nothing is derived yet, unless it is paused or was given up.
 
     Of visitors without an address nothing is: nobody would be told, and once they have one it is looked for again.
     """

@@ -79,6 +79,28 @@ BEGIN
 END $$;
 """
 
+SEQ_AT = """
+-- How far a session was at a moment: its messages are dated in their order, so it is found by halves.
+CREATE FUNCTION seq_at(p_session uuid, p_last_seq integer, p_moment timestamptz) RETURNS integer
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low integer := 0;
+    high integer := p_last_seq;
+    middle integer;
+BEGIN
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        IF EXISTS (SELECT FROM messages m
+                   WHERE m.session_id = p_session AND m.seq = middle AND m.created_at <= p_moment) THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+"""
+
 # A turn stores the question and the row of its reply in one moment; a reader by time has the reply come after it.
 SAID_AT = """CASE m.role WHEN 'assistant' THEN greatest(m.completed_at, m.created_at + interval '1 microsecond')
          ELSE m.created_at END"""
@@ -160,7 +182,7 @@ def upgrade() -> None:
             DROP SCHEMA {ASIDE} CASCADE;
             """
         )
-    run(ADD_MESSAGE)
+    run(ADD_MESSAGE + SEQ_AT)
     for name, query in VIEWS.items():
         # The reader's own row-level security holds through a view only if the view says so.
         run(f"CREATE VIEW {name} WITH (security_invoker = true) AS {query}")
@@ -174,7 +196,7 @@ def downgrade() -> None:
     run(f"DROP VIEW {', '.join(VIEWS)}")
     run(
         """
-        DROP FUNCTION insert_chat_message, add_message;
+        DROP FUNCTION insert_chat_message, add_message, seq_at;
         DROP TRIGGER sessions_owner ON sessions;
         DROP FUNCTION give_session_an_owner, uuid7;
         ALTER TABLE sessions ALTER assistant DROP DEFAULT;

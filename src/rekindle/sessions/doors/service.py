@@ -7,7 +7,7 @@ from rekindle.errors import SessionNotFound
 from rekindle.identity.service import Caller
 from rekindle.sessions import store
 from rekindle.sessions.doors import store as doors
-from rekindle.sessions.doors.store import Interaction
+from rekindle.sessions.doors.store import Interaction, Place
 
 
 class Interactions:
@@ -25,7 +25,9 @@ class Interactions:
                 raise SessionNotFound
         return found
 
-    async def recent(self, caller: Caller, limit: int = 10) -> list[Interaction]:
-        """The caller's newest, of all sessions, the newest first."""
+    async def recent(self, caller: Caller, *, before: Place | None = None, limit: int = 10) -> list[Interaction]:
+        """The caller's newest, of all sessions, the newest first, from `before` one of them on."""
         async with self._database.transaction(caller.user_id) as connection:
-            return await doors.list_recent_interactions(connection, caller.user_id, only=caller.session_id, limit=limit)
+            return await doors.list_recent_interactions(
+                connection, caller.user_id, only=caller.session_id, before=before, limit=limit
+            )

@@ -12,6 +12,13 @@ from rekindle.database import Connection, FromRow
 from rekindle.sessions.messages.store import Message, Role, Status
 from rekindle.sessions.store import Session
 
+Place = tuple[datetime, UUID, int]
+"""When a question was asked, its session, and its answer's seq: where a list of them goes on."""
+
+
+RETRIED = 20
+"""Sessions that are looked at beyond as many as are wanted: a retry uses one, and asks nothing new."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interaction(FromRow):
@@ -148,6 +155,11 @@ async def add_message(
 
 _INTERACTION = """m.id, m.session_id, m.seq, u.content AS question, m.content AS answer, m.status, u.created_at,
     m.context_used, u.metadata || m.metadata AS metadata"""
+# LIMIT keeps it a look-up: joined as a table, all that was ever asked in a long session would be read for a page.
+_QUESTION = """CROSS JOIN LATERAL (
+        SELECT q.content, q.created_at, q.metadata FROM messages q
+        WHERE q.session_id = m.session_id AND q.seq = m.seq - 1 AND q.role = 'user' LIMIT 1
+    ) u"""
 
 
 async def list_interactions(connection: Connection, session_id: UUID, *, after: int, limit: int) -> list[Interaction]:
@@ -155,7 +167,7 @@ async def list_interactions(connection: Connection, session_id: UUID, *, after: 
     cursor = await connection.execute(
         f"""
         SELECT {_INTERACTION} FROM messages m
-        JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
+        {_QUESTION}
         WHERE m.session_id = %s AND m.role = 'assistant' AND m.seq > %s AND NOT m.metadata ? 'replaced_by'
         ORDER BY m.seq LIMIT %s
         """,
@@ -165,25 +177,38 @@ async def list_interactions(connection: Connection, session_id: UUID, *, after: 
 
 
 async def list_recent_interactions(
-    connection: Connection, user_id: UUID, *, only: UUID | None, limit: int
+    connection: Connection, user_id: UUID, *, only: UUID | None, before: Place | None, limit: int
 ) -> list[Interaction]:
-    """The user's newest questions and answers, the newest first.
+    """The user's questions and answers, the newest first, from `before` one of them on.
 
-    As many sessions, last used first, hold them all: no index by time is needed on what a turn writes.
+    No index by time is needed on what a turn writes: of the sessions that were last used earlier, the newest hold them
+    all, as many as are wanted; of one that was used later, too, it is found by halves how far it was then.
     """
+    moment, session, seq = before or (None, None, None)
     cursor = await connection.execute(
         f"""
-        SELECT i.* FROM (
-            SELECT s.id, s.last_seq FROM sessions s
+        WITH past AS (
+            SELECT coalesce(%(moment)s::timestamptz, 'infinity') AS moment, %(session)s::uuid AS session_id,
+                %(seq)s::integer AS seq
+        ), own AS (
+            SELECT s.id, s.last_seq, s.started_at, s.last_seen_at FROM sessions s
             WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s) AND s.last_seq > 1
-            ORDER BY s.last_seen_at DESC, s.id DESC LIMIT %(limit)s
-        ) used CROSS JOIN LATERAL (
+        ), used AS (
+            SELECT o.id, seq_at(o.id, o.last_seq, p.moment) + 1 AS last_seq FROM own o, past p
+            WHERE o.last_seen_at >= p.moment AND o.started_at <= p.moment
+            UNION ALL
+            (SELECT o.id, o.last_seq FROM own o, past p WHERE o.last_seen_at < p.moment
+             ORDER BY o.last_seen_at DESC, o.id DESC LIMIT %(limit)s + {RETRIED})
+        )
+        SELECT i.* FROM used CROSS JOIN past p CROSS JOIN LATERAL (
             SELECT {_INTERACTION} FROM messages m
-            JOIN messages u ON u.session_id = m.session_id AND u.seq = m.seq - 1 AND u.role = 'user'
-            WHERE m.session_id = used.id AND m.role = 'assistant' AND NOT m.metadata ? 'replaced_by'
+            {_QUESTION}
+            WHERE m.session_id = used.id AND m.seq <= used.last_seq AND m.role = 'assistant'
+              AND NOT m.metadata ? 'replaced_by'
+              AND (p.session_id IS NULL OR (u.created_at, m.session_id, m.seq) < (p.moment, p.session_id, p.seq))
             ORDER BY m.seq DESC LIMIT %(limit)s
-        ) i ORDER BY i.created_at DESC, i.id DESC LIMIT %(limit)s
+        ) i ORDER BY i.created_at DESC, i.session_id DESC, i.seq DESC LIMIT %(limit)s
         """,
-        {"user": user_id, "only": only, "limit": limit},
+        {"user": user_id, "only": only, "moment": moment, "session": session, "seq": seq, "limit": limit},
     )
     return [Interaction.from_row(row) for row in await cursor.fetchall()]
