@@ -104,7 +104,10 @@ def test_topics_of_all_are_summed_and_the_look_is_written_down(server: RunningSe
     http, admin = server.client(email), server.client(ADMIN)
     talk(http, "What is quokka photography? Tell me more of quokka photography.")
     topics = admin.get("/api/v1/admin/topics", params={"limit": 200}).json()
-    assert any("quokka" in topic["theme"] for topic in topics["topics"])
+    topic = next(topic for topic in topics["topics"] if "quokka" in topic["theme"])
+    behind = admin.get("/api/v1/admin/sessions", params={"topic": topic["theme"], "from": topics["since"][:10]}).json()
+    assert behind["total"] == topic["sessions"] == 1
+    assert admin.get("/api/v1/admin/sessions", params={"topic": "no such topic"}).json()["total"] == 0
     assert email not in str(topics)
     assert http.get("/api/v1/admin/topics").status_code == 403
     assert any(entry["action"] == "topics.read" for entry in admin.get("/api/v1/admin/audit").json()["items"])

@@ -1,6 +1,6 @@
 """`/api/v1/admin/sessions`: sessions of all users, looked through and reviewed."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from rekindle.errors import SessionNotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
+from rekindle.http.growth import EARLIEST, LATEST
 from rekindle.http.shapes import After, CountedPage, Limit, SessionOut
 from rekindle.sessions.review.service import Review, Reviewed, Sought
 
@@ -107,14 +108,23 @@ class Filter(BaseModel):
     slower_than_ms: Annotated[int | None, Field(ge=0, lt=2**31, description="With a reply that took longer.")] = None
     reviewed: bool | None = None
     tag: Annotated[str | None, Field(max_length=50)] = None
+    topic: Annotated[
+        str | None, Field(max_length=200, description="What `/api/v1/admin/topics` counts for it, begun on those days.")
+    ] = None
 
-    def sought(self) -> Sought:
+    def span(self) -> tuple[datetime, datetime]:
+        """From the beginning of the first day to the end of the last."""
+        first = max(self.first_day or EARLIEST.date(), EARLIEST.date())
+        last = min(self.last_day or LATEST.date(), LATEST.date())
+        return datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
+
+    def sought(self, ids: list[UUID] | None = None) -> Sought:
         """As the house takes it."""
         return Sought(
             text=self.q or None,
             first_day=self.first_day,
             last_day=None if self.last_day == date.max else self.last_day,
-            started=self.started,
+            started=self.started or ids is not None,
             user_id=self.user_id,
             assistant=self.assistant,
             model=self.model,
@@ -125,6 +135,7 @@ class Filter(BaseModel):
             slower_than_ms=self.slower_than_ms,
             reviewed=self.reviewed,
             tag=self.tag.strip().lower() if self.tag else None,
+            ids=ids,
         )
 
 
@@ -140,7 +151,8 @@ async def list_all_sessions(
     house: HouseDep, admin: AdminDep, wanted: Annotated[SessionsWanted, Query()]
 ) -> CountedPage[ReviewedSession]:
     """Sessions of all users, newest first, by what they are like."""
-    found = await house.reviews.seek(admin, wanted.sought(), before=wanted.cursor, limit=wanted.limit)
+    about = await house.growth.sessions_about(wanted.topic, *wanted.span()) if wanted.topic else None
+    found = await house.reviews.seek(admin, wanted.sought(about), before=wanted.cursor, limit=wanted.limit)
     return CountedPage[ReviewedSession].cut(
         found.sessions,
         wanted.limit,

@@ -13,7 +13,7 @@ from rekindle.database import Database
 from rekindle.identity.service import Caller
 from rekindle.memory.growth import store
 from rekindle.memory.growth.store import Count, Line, Marked
-from rekindle.memory.growth.themes import Theme, ThemeSource, find_themes, name_themes, start_of
+from rekindle.memory.growth.themes import Named, Theme, ThemeSource, find_themes, name_themes, start_of
 from rekindle.memory.profile.likeness import Bars, gist, nearest
 from rekindle.memory.profile.service import check_own
 from rekindle.memory.words import COMMON_STEMS
@@ -161,6 +161,13 @@ class Growth:
             topics=topics,
         )
 
+    async def sessions_about(self, theme: str, since: datetime, until: datetime) -> list[UUID]:
+        """The sessions that `topics` counts for this topic, for administrators."""
+        async with self._database.system() as connection:
+            marked = await store.list_marked_of_all(connection, since, until, SUMMED_SESSIONS)
+        groups = await asyncio.to_thread(_about, marked)
+        return [session_id for named, sessions in groups if named.name == theme for session_id in sessions]
+
 
 def _grown(
     marked: Sequence[Marked], lines: Sequence[Line], is_forgotten: Callable[[str], bool]
@@ -213,14 +220,21 @@ def _breakthrough(reached: Milestone, earlier: Sequence[Marked], themes: Sequenc
     return Breakthrough(*told, "words") if _REALISED.search(reached.text) else None
 
 
-def _summed(marked: Sequence[Marked], limit: int) -> list[Topic]:
+def _about(marked: Sequence[Marked]) -> list[tuple[Named, dict[UUID, Marked]]]:
+    """The themes of all these sessions, each with those that name it."""
     mentions: defaultdict[frozenset[str], list[Marked]] = defaultdict(list)
     for session in marked:
         for key in {gist(topic) for topic in session.topics}:
             mentions[key].append(session)
+    return [
+        (named, {session.session_id: session for key in named.keys for session in mentions[key]})
+        for named in name_themes(marked)
+    ]
+
+
+def _summed(marked: Sequence[Marked], limit: int) -> list[Topic]:
     found = []
-    for named in name_themes(marked):
-        sessions = {session.session_id: session for key in named.keys for session in mentions[key]}
+    for named, sessions in _about(marked):
         months = Counter(start_of(session.started_at, "month") for session in sessions.values())
         dates = [session.started_at for session in sessions.values()]
         found.append(

@@ -50,7 +50,7 @@ class Sought:
 
     `text` is looked for in title, summary and the user's address and name. `slower_than_ms`: with a reply, on those
     days, that took longer. `returning`: by somebody who had had a session before. `started`: begun on those days.
-    `error`: the code, or else the status, of a reply that did not complete.
+    `error`: the code, or else the status, of a reply that did not complete. `ids`: one of these.
     """
 
     text: str | None = None
@@ -67,6 +67,7 @@ class Sought:
     error: str | None = None
     reviewed: bool | None = None
     tag: str | None = None
+    ids: list[UUID] | None = None
 
     def parameters(self) -> dict[str, Any]:
         """As the statement takes them."""
@@ -84,6 +85,7 @@ _SOUGHT = """
       AND (%(ended)s::boolean IS NULL OR (s.ended_at IS NOT NULL) = %(ended)s)
       AND (%(reviewed)s::boolean IS NULL OR (r.reviewed_at IS NOT NULL) = %(reviewed)s)
       AND (%(tag)s::text IS NULL OR %(tag)s = ANY(r.tags))
+      AND (%(ids)s::uuid[] IS NULL OR s.id = ANY(%(ids)s))
       AND (%(text)s::text IS NULL OR strpos(lower(concat_ws(' ', s.title, y.summary, u.email, u.metadata ->> 'name')),
                                             lower(%(text)s)) > 0)
       AND (NOT %(used)s OR s.id IN (

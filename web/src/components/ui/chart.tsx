@@ -49,7 +49,7 @@ export function Bars({
       <div className="flex items-start justify-between gap-2">
         <figcaption id={id}>
           <span className="block text-muted text-sm">{title}</span>
-          {total !== undefined && <span className="block font-semibold text-xl tabular-nums">{total}</span>}
+          {total !== undefined && <span className="block w-fit font-semibold text-xl tabular-nums">{total}</span>}
         </figcaption>
         <Button size="sm" variant="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)} aria-label={`${title}: as a table`}>
           Table

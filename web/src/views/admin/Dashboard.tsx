@@ -94,10 +94,10 @@ function Shown({ board }: { board: Board }) {
         </Figure>
       </dl>
       <div className="grid grid-cols-1 gap-4 md:grid-cols-2">
-        <Bars title="Active sessions a day" total={brief(totals.sessions?.value ?? 0)} bars={bars((day) => day.sessions, "active sessions")} columns={["Day", "Sessions"]} onOpen={open} />
+        <Bars title="Active sessions a day" total={<Into opens={totals.sessions?.filter ?? {}}>{brief(totals.sessions?.value ?? 0)}</Into>} bars={bars((day) => day.sessions, "active sessions")} columns={["Day", "Sessions"]} onOpen={open} />
         <Bars
           title="Messages a day"
-          total={brief(totals.messages?.value ?? 0)}
+          total={<Into opens={totals.messages?.filter ?? {}}>{brief(totals.messages?.value ?? 0)}</Into>}
           bars={bars((day) => day.messages, "messages", (day) => 2 * day.failed)}
           columns={["Day", "Messages", "Not completed"]}
           format={brief}
@@ -105,7 +105,12 @@ function Shown({ board }: { board: Board }) {
         />
         <Bars
           title="Tokens a day"
-          total={`${brief((totals.input_tokens?.value ?? 0) + (totals.output_tokens?.value ?? 0))}${totals.cost?.value ? ` · $${totals.cost.value.toFixed(2)}` : ""}`}
+          total={
+            <Into opens={totals.input_tokens?.filter ?? {}}>
+              {brief((totals.input_tokens?.value ?? 0) + (totals.output_tokens?.value ?? 0))}
+              {totals.cost?.value ? ` · $${totals.cost.value.toFixed(2)}` : ""}
+            </Into>
+          }
           bars={bars((day) => day.input_tokens + day.output_tokens, "tokens")}
           columns={["Day", "Tokens"]}
           format={brief}
@@ -113,7 +118,7 @@ function Shown({ board }: { board: Board }) {
         />
         <Bars
           title="New sessions a day"
-          total={brief(totals.started?.value ?? 0)}
+          total={<Into opens={totals.started?.filter ?? {}}>{brief(totals.started?.value ?? 0)}</Into>}
           bars={bars((day) => day.started, "new sessions", undefined, true)}
           columns={["Day", "New sessions"]}
           onOpen={open}
@@ -239,7 +244,7 @@ function Topics({ from, to }: { from: string; to: string }) {
       <ul className="grid grid-cols-1 gap-x-8 gap-y-1 sm:grid-cols-2">
         {topics.data.topics.map((topic) => (
           <li key={topic.theme} className="grid grid-cols-[1fr_auto] items-center gap-x-3 text-sm">
-            <Into opens={{ q: topic.theme, from, to }} className="truncate underline-offset-2 hover:underline">
+            <Into opens={{ topic: topic.theme, started: "true", from, to }} className="truncate underline-offset-2 hover:underline">
               <span dir="auto">{topic.theme}</span>
             </Into>
             <span className="text-muted tabular-nums">

@@ -109,6 +109,7 @@ function useKeys(keys: Record<string, () => void>) {
 const STATES = { active: "Open", ended: "Ended" } as const;
 const FURTHER: { name: keyof Filter; says: (value: string) => string }[] = [
   { name: "user_id", says: () => "Of one person" },
+  { name: "topic", says: (value) => `About ${value}` },
   { name: "assistant", says: (value) => `With ${value}` },
   { name: "model", says: (value) => `Answered by ${value}` },
   { name: "error", says: (value) => `Failed: ${value}` },

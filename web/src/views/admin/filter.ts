@@ -14,6 +14,7 @@ export const FILTERS = [
   "slower_than_ms",
   "reviewed",
   "tag",
+  "topic",
 ] as const;
 
 export type Filter = Partial<Record<(typeof FILTERS)[number], string>>;
