@@ -15,7 +15,7 @@ LONG = " ".join(f"word{number}" for number in range(60))
 
 
 def say(page: Page, text: str) -> None:
-    page.get_by_label("Message").fill(text)
+    page.get_by_label("Message", exact=True).fill(text)
     page.get_by_role("button", name="Send", exact=True).click()
 
 
@@ -121,10 +121,26 @@ def test_the_last_question_is_edited_and_asked_anew(site: Asking, ada: Person) -
     say(page, "What is a fith?")
     expect(page.locator("[data-answer]")).to_have_text("You said: What is a fith?")
     expect(page.locator("[data-status=complete]")).to_be_visible()
-    page.get_by_label("Message").press("ArrowUp")
-    expect(page.get_by_label("Message")).to_have_value("What is a fith?")
+    field = page.get_by_label("Message")
+    field.fill("A draft")
+    page.get_by_role("button", name="Edit and send again").click()
+    expect(field).to_have_value("What is a fith?")
+    field.press("Escape")
+    expect(field).to_have_value("A draft")
+    field.fill("")
+    field.press("ArrowUp")
+    expect(field).to_have_value("What is a fith?")
+    page.keyboard.press("Escape")
+    field.fill("A draft")
+    page.get_by_role("button", name="Edit and send again").click()
+    expect(field).to_be_focused()
+    page.keyboard.type(" Or a fifth?")  # at its end
+    page.wait_for_timeout(300)
+    page.reload()
+    expect(field).to_have_value("What is a fith? Or a fifth?")
     say(page, "What is a fifth?")
     expect(page.locator("[data-answer]").last).to_have_text("You said: What is a fifth?")
+    expect(field).to_have_value("A draft")
     first = page.locator("[data-replaced]")
     expect(first.get_by_text("What is a fith?", exact=True)).to_be_hidden()
     first.locator("summary").click()
@@ -145,6 +161,7 @@ def test_a_lost_acknowledgement_makes_no_second_message(site: Asking, ada: Perso
     session = ada.begin()
     page = ada.go(f"/s/{session}")
     keys: list[str] = []
+    field = page.get_by_label("Message")
 
     def take_and_lose(route: Route) -> None:
         keys.append(route.request.headers["idempotency-key"])
@@ -157,6 +174,10 @@ def test_a_lost_acknowledgement_makes_no_second_message(site: Asking, ada: Perso
     page.route("**/turns", take_and_lose)
     say(page, "Once only.")
     expect(page.locator("[data-unsent]")).to_contain_text("Not sent. The server cannot be reached")
+    field.fill("The next one.")
+    field.press("Enter")
+    expect(page.get_by_role("region", name="Notices")).to_contain_text("Send the message above first")
+    expect(field).to_have_value("The next one.")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("[data-status=complete]")).to_be_visible()
     expect(page.locator("[data-unsent]")).to_have_count(0)
@@ -177,6 +198,39 @@ def test_what_was_on_its_way_when_the_page_was_left_is_sent_once(site: Asking, a
     expect(page.locator("[data-message]")).to_have_count(2)
     page.reload()
     expect(page.locator("[data-message]")).to_have_count(2)
+
+
+def test_stop_works_before_the_server_has_heard_of_the_question(site: Asking, ada: Person) -> None:
+    answers(site, tale=Reply(LONG, delay=0.1))
+    session = ada.begin()
+    ada.said(session, *["word\n" * 40] * 2)
+    page = ada.go(f"/s/{session}")
+    expect(page.locator("[data-message]")).to_have_count(4)
+    held: list[Route] = []
+    page.route("**/turns", lambda route: held.append(route))
+    page.locator("[data-scroller]").evaluate("node => { node.scrollTop = 0 }")
+    page.get_by_role("button", name="To the newest message").wait_for()
+    say(page, "Tell a tale.")
+    # Whoever says something sees it, wherever they were.
+    expect(page.locator("[data-unsent]")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-unsent]")).to_contain_text("Stopping")
+    held[0].continue_()
+    expect(page.locator("[data-status=cancelled]")).to_be_visible()
+    assert newest(page) != LONG
+
+
+def test_what_could_not_be_loaded_comes_by_itself_with_the_connection(ada: Person) -> None:
+    session = ada.begin(title="Later")
+    ada.said(session, "Hello.")
+    page = ada.page
+    page.route("**/messages*", lambda route: route.abort())
+    page.route("**/me/interactions*", lambda route: route.abort())
+    ada.go(f"/s/{session}")
+    expect(page.locator("[data-failure]")).to_have_count(2)
+    page.unroute_all()
+    expect(page.locator("[data-answer]")).to_have_text("You said: Hello.")
+    expect(page.locator("[data-failure]")).to_have_count(0)
 
 
 def test_a_draft_survives_a_reload_and_belongs_to_its_session(ada: Person) -> None:
@@ -245,7 +299,7 @@ def test_a_broken_connection_is_told_and_mended_without_loss(site: Asking, ada: 
 
 
 def test_status_lines_are_shown_and_lead_to_their_sources(site: Asking, ada: Person) -> None:
-    past = ada.begin()
+    past = ada.begin(title="Of tea")
     ada.said(past, "I like tea.")
     ada.http.post(f"/api/v1/sessions/{past}/end")
     page = ada.go(f"/s/{ada.begin()}")
@@ -255,6 +309,7 @@ def test_status_lines_are_shown_and_lead_to_their_sources(site: Asking, ada: Per
     expect(doing).to_contain_text("Recalling 1 past session")
     expect(page.locator("[data-live=status]")).to_have_text("Recalling 1 past session")
     expect(page.locator("[data-status=complete] [data-sources] a")).to_have_attribute("href", f"/s/{past}")
+    expect(page.locator("[data-sources] a")).to_have_text("Of tea")
     page.locator("[data-sources] a").click()
     page.wait_for_url(f"**/s/{past}")
     expect(page.locator("[data-message='1']")).to_contain_text("I like tea.")
@@ -318,7 +373,7 @@ def test_a_finished_answer_is_read_out_once_and_tokens_never(site: Asking, ada: 
 
 
 def test_past_sessions_are_linked_while_they_are_recalled(site: Asking, ada: Person) -> None:
-    past = ada.begin()
+    past = ada.begin(title="The bees")
     ada.said(past, "My bees swarmed in May.")
     ada.http.post(f"/api/v1/sessions/{past}/end")
     page = ada.go(f"/s/{ada.begin()}")
@@ -326,6 +381,6 @@ def test_past_sessions_are_linked_while_they_are_recalled(site: Asking, ada: Per
     say(page, "What did my bees do?")
     doing = page.locator("[data-doing]")
     expect(doing).to_contain_text("Recalling 1 past session")
-    expect(doing.get_by_role("link", name="Session of")).to_have_attribute("href", f"/s/{past}")
+    expect(doing.get_by_role("link", name="The bees")).to_have_attribute("href", f"/s/{past}")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("[data-ending]")).to_contain_text("Stopped")

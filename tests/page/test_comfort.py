@@ -30,6 +30,7 @@ def test_the_page_is_used_by_keyboard_alone(ada: Person) -> None:
     expect(sheet).to_be_visible()
     page.keyboard.press("Escape")
     expect(sheet).to_have_count(0)
+    expect(page.locator("[data-scroller]")).to_be_focused()
     page.keyboard.press("Shift+Escape")
     expect(field).to_be_focused()
     page.keyboard.type("Is this ? a shortcut")
@@ -38,6 +39,10 @@ def test_the_page_is_used_by_keyboard_alone(ada: Person) -> None:
     expect(page.locator("main input").first).to_be_focused()
     page.keyboard.type("lines")
     page.wait_for_url("**/search?q=lines")
+    page.locator("main input").first.blur()
+    page.keyboard.press("Control+k")
+    expect(page.locator("main input").first).to_be_focused()
+    expect(page).to_have_url(re.compile("q=lines"))
     page.keyboard.press("Control+Shift+O")
     page.wait_for_url(re.compile(r"/s/[0-9a-f-]+$"))
     assert session not in page.url
@@ -85,7 +90,11 @@ def test_a_phone_has_all_of_it(ada: Person, arrive: Arrive) -> None:
     expect(side).to_have_count(0)
     page.go_back()
     page.get_by_role("button", name="Recent questions").tap()
-    expect(page.get_by_role("dialog", name="Recent questions")).to_contain_text("From my phone")
+    recent = page.get_by_role("dialog", name="Recent questions")
+    recent.get_by_role("button", name="From my phone").tap()
+    expect(recent).to_have_count(0)
+    expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("From my phone")
 
 
 def test_dark_follows_the_system_until_a_theme_is_chosen(ada: Person, arrive: Arrive) -> None:
@@ -137,7 +146,12 @@ def test_arabic_and_hebrew_run_from_the_right(site: Asking, ada: Person) -> None
     page.get_by_label("Message", exact=True).press("Enter")
     expect(page.locator("[data-status=complete]")).to_be_visible()
     direction = "node => getComputedStyle(node).direction"
-    assert page.locator("[data-message='1'] p").first.evaluate(direction) == "rtl"
+    question = page.locator("[data-message='1'] p").first
+    assert question.evaluate(direction) == "rtl"
+    asked, row = question.bounding_box(), page.locator("[data-message='1']").bounding_box()
+    assert asked
+    assert row
+    assert asked["x"] > row["x"] + row["width"] / 2, "a question stands at the same side in any script"
     site.model.default = Reply(f"{ARABIC}\n\nAnd some English.")
     page.get_by_label("Message", exact=True).fill("שלום")
     page.get_by_label("Message", exact=True).press("Enter")

@@ -31,7 +31,7 @@ def stored(page: Page) -> list[str]:
 def enter_code(site: Asking, page: Page, email: str) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Send me a code").click()
-    dialog.get_by_label("Code").wait_for()
+    expect(dialog.get_by_label("Code")).to_be_focused()
     dialog.get_by_label("Code").fill(newest_code(site.server.log, email))
     dialog.get_by_role("button", name="Enter the code").click()
     expect(dialog).to_have_count(0)

@@ -33,6 +33,10 @@ def test_a_session_is_renamed_ended_and_deleted_with_undo_from_the_list(ada: Per
     more = page.get_by_role("button", name="More for First name")
     more.click()
     page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_label("Title").press("Escape")
+    expect(more).to_be_focused()
+    more.click()
+    page.get_by_role("menuitem", name="Rename").click()
     page.get_by_label("Title").fill("Second name")
     page.get_by_role("button", name="Rename").click()
     row = page.get_by_role("listitem").filter(has_text="Second name")
@@ -40,15 +44,19 @@ def test_a_session_is_renamed_ended_and_deleted_with_undo_from_the_list(ada: Per
     page.get_by_role("button", name="More for Second name").click()
     page.get_by_role("menuitem", name="End session").click()
     expect(row.get_by_label("Ended", exact=True)).to_be_visible()
+    row.get_by_role("link").click()
+    page.wait_for_url(f"**/s/{session}")
     page.get_by_role("button", name="More for Second name").click()
     # The list is ahead of the server.
     with page.expect_response(lambda answer: answer.request.method == "DELETE"):
         page.get_by_role("menuitem", name="Delete").click()
     expect(row).to_have_count(0)
+    page.wait_for_url(lambda url: "/s/" not in url)
     assert ada.http.get(f"/api/v1/sessions/{session}").status_code == 404
     with page.expect_response(lambda answer: answer.url.endswith("/restore")):
         page.get_by_role("button", name="Undo").click()
     expect(row).to_be_visible()
+    page.wait_for_url(f"**/s/{session}")
     assert ada.http.get(f"/api/v1/sessions/{session}").json()["title"] == "Second name"
 
 
@@ -99,6 +107,7 @@ def test_a_long_list_comes_page_by_page(ada: Person) -> None:
     expect(rows).to_have_count(30)
     page.get_by_role("button", name="Show more").click()
     expect(rows).to_have_count(35)
+    expect(rows.nth(30).get_by_role("link")).to_be_focused()
     expect(page.get_by_role("button", name="Show more")).to_have_count(0)
 
 
@@ -146,6 +155,7 @@ def test_an_ended_session_shows_its_summary_is_corrected_and_opened_again(site: 
     summary.get_by_role("button", name="Save").click()
     expect(summary).to_contain_text("About green tea.")
     expect(summary).to_contain_text("In your words")
+    expect(summary.get_by_role("button", name="Correct")).to_be_focused()
     page.reload()
     expect(summary).to_contain_text("About green tea.")
     summary.get_by_role("button", name="Reopen").click()

@@ -1,4 +1,4 @@
-import { type QueryClient, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { infiniteQueryOptions, type QueryClient, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { type Api, held, type ListedSession, type Me } from "./client";
 import { useApi, useHouse, useKeys } from "./house";
@@ -60,9 +60,17 @@ interface SessionPage {
 
 /** The sessions there are: an account's, page by page, and those that this device's visits opened. */
 export function useSessions() {
-  const api = useApi();
-  const keys = useKeys();
-  return useInfiniteQuery({
+  return useInfiniteQuery(listed(useApi(), useKeys()));
+}
+
+/** A session's title where the list has been read and holds it; nothing is asked for. */
+export function useListedTitle(id: string | undefined): string | null {
+  const { data } = useInfiniteQuery({ ...listed(useApi(), useKeys()), enabled: false });
+  return data?.pages.flatMap((page) => page.items).find((session) => session.id === id)?.title ?? null;
+}
+
+function listed(api: Api, keys: Keys) {
+  return infiniteQueryOptions({
     queryKey: [...names.sessions, keys.account, keys.visits.length],
     enabled: keys.account !== null || keys.visits.length > 0,
     initialPageParam: null as string | null,

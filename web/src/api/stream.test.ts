@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { events, frames, type Received } from "./stream";
 
 function body(text: string, size: number): ReadableStream<Uint8Array> {
@@ -59,5 +59,26 @@ describe("the stream of a turn", () => {
 
   it("drops what was cut off, so that it is asked for again", async () => {
     expect(await all(frames(body("id: 1\ndata: whole\n\nid: 2\ndata: cut", 5)))).toEqual([{ id: "1", data: "whole" }]);
+  });
+
+  it("is over for a reader who has heard nothing for so long that the connection must be dead", async () => {
+    vi.useFakeTimers();
+    const word = new TextEncoder().encode(": still here\n\n");
+    let cancelled = false;
+    const dead = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const seconds of [0, 15, 30]) setTimeout(() => controller.enqueue(word), seconds * 1000);
+      },
+      cancel() {
+        cancelled = true;
+      },
+    });
+    let over = false;
+    void all(events(dead)).then(() => (over = true));
+    await vi.advanceTimersByTimeAsync(74_000);
+    expect(over).toBe(false);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([over, cancelled]).toEqual([true, true]);
+    vi.useRealTimers();
   });
 });

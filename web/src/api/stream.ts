@@ -40,6 +40,9 @@ interface Frame {
   data: string;
 }
 
+/** The server says every 15 seconds that it is still there: after so long without a word the connection is dead. */
+const SILENCE_MS = 45_000;
+
 /** The server-sent events of a body. Lines may end in any way and characters may be cut anywhere. */
 export async function* frames(body: ReadableStream<Uint8Array>): AsyncGenerator<Frame> {
   const reader = body.getReader();
@@ -49,7 +52,9 @@ export async function* frames(body: ReadableStream<Uint8Array>): AsyncGenerator<
   let data: string[] = [];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      // A connection may die without a sign, as when a device changes its network.
+      const silence = setTimeout(() => void reader.cancel().catch(() => undefined), SILENCE_MS);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silence));
       rest += done ? decoder.decode() : decoder.decode(value, { stream: true });
       for (;;) {
         const found = /\r\n|\n|\r(?!$)/.exec(rest);

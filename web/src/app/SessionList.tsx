@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { Archive, CircleCheck, Ellipsis, MessageSquare, Pencil, Trash2 } from "lucide-react";
-import { type FormEvent, memo, useState } from "react";
+import { type FormEvent, type MouseEvent, memo, useState } from "react";
 import type { ListedSession as Session } from "@/api/client";
 import { useSessions } from "@/api/queries";
 import { Button } from "@/components/ui/button";
@@ -21,6 +21,12 @@ export function SessionList({ current }: { current: string | null }) {
   if (list.isError && !list.data) return <Failure error={list.error} onRetry={() => void list.refetch()} />;
   const found = new Map(list.data.pages.flatMap((page) => page.items).map((session) => [session.id, session]));
   const sessions = [...found.values()].filter((session) => !leaving.has(session.id));
+  // The button may be gone by then: whoever used it goes on at the first of those that came.
+  const more = async (event: MouseEvent) => {
+    const side = event.currentTarget.closest("nav");
+    await list.fetchNextPage();
+    requestAnimationFrame(() => side?.querySelectorAll<HTMLElement>("li > a")[sessions.length]?.focus());
+  };
   if (sessions.length === 0) return <p className="px-2.5 py-4 text-muted text-sm">Your sessions will be listed here.</p>;
   return (
     <>
@@ -35,7 +41,7 @@ export function SessionList({ current }: { current: string | null }) {
         </section>
       ))}
       {list.hasNextPage && (
-        <Button variant="quiet" size="sm" className="mt-2 w-full" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+        <Button variant="quiet" size="sm" className="mt-2 w-full" disabled={list.isFetchingNextPage} onClick={more}>
           Show more
         </Button>
       )}

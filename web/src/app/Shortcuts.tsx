@@ -4,7 +4,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { useSessionActions } from "./actions";
 
 const mac = /Mac|iPhone|iPad/.test(navigator.userAgent);
-const mod = mac ? "⌘" : "Ctrl";
+export const mod = mac ? "⌘" : "Ctrl";
 
 /** The keys of the page, as they are shown. */
 export const SHORTCUTS: [keys: string[], what: string][] = [
@@ -41,6 +41,8 @@ export function useShortcuts(showSheet: () => void): void {
       if (event.isComposing || event.defaultPrevented) return;
       if (held && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
         event.preventDefault();
+        const field = location.pathname === "/search" && document.querySelector<HTMLInputElement>("main input[type=search]");
+        if (field) return field.select();
         // What is typed until the view is there is no part of a message.
         if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
         void navigate({ to: "/search" });

@@ -11,6 +11,7 @@ import { useLogOut } from "@/identity/logout";
 import { useSessionActions } from "./actions";
 import { Logo } from "./Logo";
 import { SessionList } from "./SessionList";
+import { mod } from "./Shortcuts";
 
 const VIEWS = [
   { to: "/memory", name: "What I remember", Icon: Brain },
@@ -27,7 +28,8 @@ export function Sidebar() {
   const { sessionId } = useParams({ strict: false });
   const me = useMe();
   return (
-    <div className="flex h-full min-h-0 flex-col">
+    // Where the page is low all of it scrolls, or there would be no room for the list.
+    <div className="flex h-full min-h-0 flex-col [@media(height<32rem)]:overflow-y-auto">
       <div className="flex h-14 shrink-0 items-center px-4">
         <Link to="/" className="flex items-center gap-2 rounded-md font-semibold tracking-tight">
           <Logo /> Rekindle
@@ -39,10 +41,10 @@ export function Sidebar() {
         </Button>
         <Link to="/search" className={viewLook}>
           <Search /> Search
-          <kbd className="ms-auto">Ctrl K</kbd>
+          <kbd className="ms-auto pointer-coarse:hidden">{mod} K</kbd>
         </Link>
       </div>
-      <nav aria-label="Sessions" className="min-h-0 flex-1 overflow-y-auto px-3 pb-4" tabIndex={-1}>
+      <nav aria-label="Sessions" className="min-h-0 flex-1 overflow-y-auto px-3 pb-4 [@media(height<32rem)]:flex-none [@media(height<32rem)]:overflow-visible" tabIndex={-1}>
         <SessionList current={sessionId ?? null} />
       </nav>
       <nav aria-label="Views" className="grid gap-0.5 border-t px-3 py-2">

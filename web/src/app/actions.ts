@@ -76,7 +76,8 @@ export function useSessionActions() {
             setLeaving(id, false);
             throw error;
           }
-          if (location.pathname === `/s/${id}`) void navigate({ to: "/" });
+          const open = location.pathname === `/s/${id}`;
+          if (open) void navigate({ to: "/" });
           toast(`Deleted “${session.title ?? "New session"}”`, {
             action: {
               label: "Undo",
@@ -85,6 +86,7 @@ export function useSessionActions() {
                   await held(api.of(id).POST("/api/v1/sessions/{session_id}/restore", path(id)));
                   setLeaving(id, false);
                   sessionChanged(queries, id);
+                  if (open) await navigate({ to: "/s/$sessionId", params: { sessionId: id } });
                 }),
             },
             onGone: () => {

@@ -1,6 +1,7 @@
 import { ArrowDown, WifiOff } from "lucide-react";
 import { memo, type ReactNode, type Ref, useCallback, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Message } from "@/api/client";
+import { useHouse } from "@/api/house";
 import { Problem } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { Failure, Loading } from "@/components/ui/states";
@@ -44,30 +45,34 @@ export function ChatView({
   const [chat, state] = useChat(session, onChange);
   const { messages, live, outgoing } = state;
   const composer = useRef<ComposerHandle>(null);
-  const [editing, setEditing] = useState<Message | null>(null);
-  const before = useRef("");
+  const { drafts } = useHouse();
+  const wrote = useRef(false);
+  const [editing, setEditing] = useState(() => drafts.get(`${session}.edits`));
 
   const attempt = useCallback((work: Promise<unknown>) => {
     work.catch((error: unknown) => toast(Problem.caught(error).message));
   }, []);
-  const edit = useCallback((message: Message) => {
-    before.current = composer.current?.text() ?? "";
-    setEditing(message);
-    composer.current?.put(message.content);
-  }, []);
-  const cancelEdit = useCallback(() => {
-    setEditing(null);
-    composer.current?.put(before.current);
-  }, []);
+  // What is asked anew is written beside the draft: that one comes back afterwards, and a reload loses neither.
+  const edited = useCallback(
+    (question: string | null, text: string | null = null) => {
+      wrote.current = true;
+      drafts.set(`${session}.edits`, question);
+      drafts.set(`${session}.edit`, text);
+      setEditing(question);
+    },
+    [drafts, session],
+  );
+  const edit = useCallback((message: Message) => edited(message.id, message.content), [edited]);
   const send = useCallback(
     (text: string): boolean => {
       const now = chat.get();
+      if (now.outgoing?.problem) toast("Send the message above first, or take it back with Edit.");
       if (now.phase === "failed" || now.live || now.outgoing) return false;
-      chat.send(text, editing?.id ?? null);
-      setEditing(null);
+      chat.send(text, editing);
+      edited(null);
       return true;
     },
-    [chat, editing],
+    [chat, editing, edited],
   );
   const stop = useCallback(() => attempt(chat.stop()), [attempt, chat]);
   const actions = useMemo<Actions>(
@@ -94,7 +99,7 @@ export function ChatView({
       // An open menu or dialog has the first right to Esc.
       if (event.key !== "Escape" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
       if (document.querySelector("[role=dialog],[role=alertdialog],:popover-open")) return;
-      if (chat.get().live) stop();
+      if (chat.get().live || chat.get().outgoing) stop();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
@@ -110,7 +115,7 @@ export function ChatView({
 
   return (
     <div className="flex h-full min-h-0 flex-col" data-print="flow" data-phase={state.phase}>
-      <Scroller chat={chat} growing={live?.text.length ?? -1} count={messages.length + (outgoing ? 1 : 0)} older={state.older}>
+      <Scroller chat={chat} growing={live?.text.length ?? -1} count={messages.length + (outgoing ? 1 : 0)} sending={outgoing?.key} older={state.older}>
         <div className={`${ROOM} empty:hidden`}>
           {state.phase === "ready" && messages.length === 0 && !outgoing && !live && opening}
           {state.phase === "loading" && messages.length === 0 && <Loading lines={3} />}
@@ -122,7 +127,12 @@ export function ChatView({
             <Unsent
               outgoing={outgoing}
               onRetry={() => chat.resend()}
-              onTakeBack={() => composer.current?.put(chat.takeBack())}
+              onTakeBack={() => {
+                const taken = chat.takeBack();
+                // What the server refused would be refused again: it can be said as a new question.
+                if (taken?.replaces && taken.problem?.passing) edited(taken.replaces, taken.text);
+                else if (taken) composer.current?.put(taken.text);
+              }}
               onReopen={() => onReopen && attempt(onReopen().then(() => chat.resend()))}
             />
           )}
@@ -138,9 +148,9 @@ export function ChatView({
         )}
         {ended || (
           <Composer
-            key={session}
+            key={editing}
             ref={composer}
-            session={session}
+            draft={editing ? `${session}.edit` : session}
             running={runs}
             editing={editing !== null}
             onSend={send}
@@ -149,8 +159,8 @@ export function ChatView({
               const question = messages.findLast((message) => message.role === "user");
               if (question && !runs) edit(question);
             }}
-            onCancelEdit={cancelEdit}
-            autoFocus={autoFocus ?? false}
+            onCancelEdit={() => edited(null)}
+            autoFocus={autoFocus || wrote.current}
           />
         )}
       </div>
@@ -249,18 +259,22 @@ function Scroller({
   chat,
   growing,
   count,
+  sending,
   older,
   children,
 }: {
   chat: ReturnType<typeof useChat>[0];
   growing: number;
   count: number;
+  /** What is being sent: whoever says something wants to see it. */
+  sending: string | undefined;
   older: boolean;
   children: ReactNode;
 }) {
   const box = useRef<HTMLDivElement>(null);
   const inner = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
+  const top = useRef(0);
   const fromEnd = useRef<number | null>(null);
   const [away, setAway] = useState(false);
   const [loading, setLoading] = useState(false);
@@ -272,7 +286,10 @@ function Scroller({
     const element = box.current;
     if (!element) return;
     const far = element.scrollHeight - element.scrollTop - element.clientHeight;
-    pinned.current = far < NEAR;
+    // Only who scrolls up leaves the end: it also moves away by itself, as the message field grows or an answer does.
+    if (far < NEAR) pinned.current = true;
+    else if (element.scrollTop < top.current) pinned.current = false;
+    top.current = element.scrollTop;
     setAway(far > element.clientHeight / 2);
     if (element.scrollTop < 200 && older && !loading) void loadOlder();
   };
@@ -295,6 +312,12 @@ function Scroller({
       fromEnd.current = null;
     } else if (pinned.current) toEnd();
   }, [growing, count]);
+
+  useLayoutEffect(() => {
+    if (!sending) return;
+    pinned.current = true;
+    toEnd();
+  }, [sending]);
 
   useEffect(() => {
     // Pictures of code, fonts and far messages take their real size late.

@@ -6,7 +6,6 @@ import { announce } from "@/lib/live";
 
 export interface ComposerHandle {
   put: (text: string) => void;
-  text: () => string;
   focus: () => void;
 }
 
@@ -15,7 +14,7 @@ const growsByItself = typeof CSS !== "undefined" && CSS.supports("field-sizing",
 
 /** Where a message is written. What is not sent yet survives a reload. */
 export function Composer({
-  session,
+  draft,
   running,
   editing,
   onSend,
@@ -25,7 +24,8 @@ export function Composer({
   autoFocus,
   ref,
 }: {
-  session: string;
+  /** The name of the draft that is written here. */
+  draft: string;
   running: boolean;
   /** Whether the last question is being asked anew. */
   editing: boolean;
@@ -40,7 +40,7 @@ export function Composer({
   const { drafts } = useHouse();
   const field = useRef<HTMLTextAreaElement>(null);
   const saving = useRef<ReturnType<typeof setTimeout> | null>(null);
-  const [empty, setEmpty] = useState(() => !drafts.get(session));
+  const [empty, setEmpty] = useState(() => !drafts.get(draft)?.trim());
 
   // The field keeps its own text: with every key only what depends on it being empty is shown anew.
   const changed = () => {
@@ -53,7 +53,7 @@ export function Composer({
   const save = (from = field.current) => {
     if (saving.current) clearTimeout(saving.current);
     saving.current = null;
-    drafts.set(session, from?.value || null);
+    drafts.set(draft, from?.value || null);
   };
   const put = (text: string) => {
     if (!field.current) return;
@@ -62,7 +62,7 @@ export function Composer({
     field.current.focus();
     field.current.setSelectionRange(text.length, text.length);
   };
-  useImperativeHandle(ref, () => ({ put, text: () => field.current?.value ?? "", focus: () => field.current?.focus() }));
+  useImperativeHandle(ref, () => ({ put, focus: () => field.current?.focus() }));
 
   useEffect(() => {
     const own = field.current; // gone from the ref by the time this is cleaned up for good
@@ -74,6 +74,12 @@ export function Composer({
       leave();
     };
   });
+
+  // Whoever comes back to what they wrote goes on at its end.
+  useEffect(() => {
+    const own = field.current;
+    if (own && own === document.activeElement) own.setSelectionRange(own.value.length, own.value.length);
+  }, []);
 
   const send = () => {
     const text = field.current?.value ?? "";
@@ -124,7 +130,7 @@ export function Composer({
           rows={1}
           // biome-ignore lint: a chat is for writing
           autoFocus={autoFocus}
-          defaultValue={drafts.get(session) ?? ""}
+          defaultValue={drafts.get(draft) ?? ""}
           onChange={changed}
           onKeyDown={onKeyDown}
           className="field-sizing-content max-h-[40vh] min-h-9 w-full resize-none self-center bg-transparent px-2 py-1.5 outline-none placeholder:text-muted"

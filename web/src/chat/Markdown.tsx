@@ -151,7 +151,7 @@ function Code({ text }: { text: string }) {
       <CopyButton
         name="Copy the code"
         text={() => text}
-        className="absolute end-2 top-2 bg-surface opacity-0 focus-visible:opacity-100 group-hover/code:opacity-100"
+        className="absolute end-2 top-2 bg-surface opacity-0 focus-visible:opacity-100 group-hover/code:opacity-100 pointer-coarse:opacity-100"
       />
     </div>
   );

@@ -86,7 +86,7 @@ export function Unsent({
           </Button>
         </div>
       ) : (
-        <p className="text-end text-muted text-xs">Sending…</p>
+        <p className="text-end text-muted text-xs">{outgoing.stopping ? "Stopping…" : "Sending…"}</p>
       )}
     </article>
   );
@@ -125,15 +125,12 @@ export const Answer = memo(function Answer({
 
 function Bubble({ className, children }: { className?: string; children: string }) {
   return (
-    <p
-      dir="auto"
-      className={cn(
-        "ms-auto w-fit max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-ee-md bg-accent-soft px-4 py-2.5 leading-relaxed [overflow-wrap:anywhere]",
-        className,
-      )}
-    >
-      {children}
-    </p>
+    // At the page's end, whichever way its own words run.
+    <div className={cn("ms-auto w-fit max-w-[85%] rounded-2xl rounded-ee-md bg-accent-soft px-4 py-2.5", className)}>
+      <p dir="auto" className="whitespace-pre-wrap leading-relaxed [overflow-wrap:anywhere]">
+        {children}
+      </p>
+    </div>
   );
 }
 

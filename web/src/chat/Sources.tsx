@@ -1,6 +1,7 @@
 import { ExternalLink, FileText, History } from "lucide-react";
 import type { MouseEvent, ReactNode } from "react";
 import { useHouse } from "@/api/house";
+import { useListedTitle } from "@/api/queries";
 import type { Source } from "@/api/stream";
 import { SafeLink, safeAddress } from "./SafeLink";
 
@@ -9,13 +10,14 @@ const look =
 
 /** Where something stands: a page elsewhere, a past session, a document. */
 export function SourceChip({ source }: { source: Source }) {
-  const title = source.title || (source.session_id ? "Past session" : "Source");
+  const listed = useListedTitle(source.session_id);
+  const title = listed || source.title || (source.session_id ? "Past session" : "Source");
   const words = (
     <span className="truncate" dir="auto">
       {title}
     </span>
   );
-  const said = [title, source.quote && `“${source.quote}”`, source.licence].filter(Boolean).join("\n");
+  const said = [title, listed && source.title, source.quote && `“${source.quote}”`, source.licence].filter(Boolean).join("\n");
   if (safeAddress(source.url))
     return (
       <SafeLink href={source.url} className={`${look} hover:bg-sunken`} title={said}>

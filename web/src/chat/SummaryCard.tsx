@@ -17,7 +17,7 @@ const WAIT_MS = 1_500;
 /** What an ended session was about. Its user can say it better, and can open the session again. */
 export function SummaryCard({ session, onReopen }: { session: Session; onReopen: () => Promise<void> }) {
   const api = useApi();
-  const [correcting, setCorrecting] = useState(false);
+  const [correcting, setCorrecting] = useState<boolean | null>(null);
   const state = useQuery({
     queryKey: ["summary", session.id, session.ended_at],
     queryFn: () => held(api.of(session.id).GET("/api/v1/sessions/{session_id}/summary", { params: { path: { session_id: session.id } } })),
@@ -48,7 +48,7 @@ export function SummaryCard({ session, onReopen }: { session: Session; onReopen:
             <RotateCcw /> Reopen
           </Button>
           {summary && (
-            <Button size="sm" variant="quiet" onClick={() => setCorrecting(true)}>
+            <Button size="sm" variant="quiet" autoFocus={correcting === false} onClick={() => setCorrecting(true)}>
               <PencilLine /> Correct
             </Button>
           )}

@@ -29,6 +29,8 @@ export interface Outgoing {
   replaces: string | null;
   /** Why it could not be sent; null while it is being sent. */
   problem: Problem | null;
+  /** Its answer is to be stopped as soon as there is one. */
+  stopping?: boolean;
 }
 
 export interface ChatState {
@@ -105,7 +107,10 @@ export class Chat {
     this.#resend();
     void this.load();
     let polls = 0;
-    this.#poll = setInterval(() => (!this.#changes.live || ++polls % POLLS_WHILE_TOLD === 0) && this.#look(), POLL_MS);
+    this.#poll = setInterval(() => {
+      const told = this.#changes.live && this.#state.phase !== "failed";
+      if (!told || ++polls % POLLS_WHILE_TOLD === 0) this.#look();
+    }, POLL_MS);
     this.#unheard = this.#changes.subscribe(this.#look);
     document.addEventListener("visibilitychange", this.#look);
     addEventListener("online", this.#look);
@@ -162,17 +167,18 @@ export class Chat {
     if (this.#state.outgoing?.problem) void this.#send({ ...this.#state.outgoing, problem: null });
   }
 
-  /** Give up what could not be sent: its text, to be put back where it was written. */
-  takeBack(): string {
-    const text = this.#state.outgoing?.text ?? "";
+  /** Give up what could not be sent, to be put back where it was written. */
+  takeBack(): Outgoing | null {
+    const { outgoing } = this.#state;
     this.#keep(null);
     this.#set({ outgoing: null });
-    return text;
+    return outgoing;
   }
 
-  /** Stop the answer that is being written; what it has said is kept. */
+  /** Stop the answer that is being written, or that is about to be; what it has said is kept. */
   async stop(): Promise<void> {
-    const { live } = this.#state;
+    const { live, outgoing } = this.#state;
+    if (!live && outgoing && !outgoing.problem) this.#set({ outgoing: { ...outgoing, stopping: true } });
     if (!live || live.stopping) return;
     this.#set({ live: { ...live, stopping: true } });
     try {
@@ -209,6 +215,7 @@ export class Chat {
       this.#keep(null);
       const turn = response.headers.get("x-turn-id");
       if (turn) void this.#follow(turn, response.body);
+      if (this.#state.outgoing?.stopping) void this.stop().catch(() => undefined);
       await this.#refresh().catch(() => undefined);
       this.#set({ outgoing: null });
       this.#happened();
@@ -318,10 +325,16 @@ export class Chat {
   }
 
   #look = (): void => {
-    if (document.visibilityState === "hidden" || this.#state.phase !== "ready" || this.#following) return;
-    void this.#refresh().then(
-      () => this.#state.lost && this.#set({ lost: false }),
-      () => this.#set({ lost: true }),
+    const { phase, problem } = this.#state;
+    if (document.visibilityState === "hidden" || phase === "loading" || this.#following) return;
+    // What could not be loaded for want of a connection is there as soon as the connection is.
+    if (phase === "failed" && !problem?.passing) return;
+    void this.#refresh(phase === "failed" ? PAGE : NEWEST).then(
+      () => {
+        if (this.#state.lost || phase === "failed") this.#set({ lost: false, phase: "ready", problem: null });
+        if (phase === "failed") this.#onChange(this.session);
+      },
+      () => phase === "ready" && this.#set({ lost: true }),
     );
   };
 

@@ -1,12 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { ArrowRight, MailCheck, Sparkles } from "lucide-react";
-import { useState } from "react";
+import { ArrowRight, Sparkles } from "lucide-react";
 import { held, type ListedSession } from "@/api/client";
 import { useApi, useKeys } from "@/api/house";
 import { useAssistants, useMe, useSession } from "@/api/queries";
 import { Suggestions } from "@/chat/Suggestions";
 import { Button } from "@/components/ui/button";
-import { ProveAddress } from "./ProveAddress";
+import { ProveButton } from "./ProveAddress";
 
 /**
  * What stands before the first message of a session. A returning visitor is welcomed; what they talked about last is
@@ -16,7 +15,6 @@ export function Opening({ session, onContinue, onAsk }: { session: string; onCon
   const keys = useKeys();
   const me = useMe();
   const last = useLastTime(session);
-  const [proving, setProving] = useState(false);
   const visit = keys.visits.find((known) => known.session === session);
   const name = me.data?.name || keys.visitor?.name || "";
   const claims = visit && visit.returning && me.data?.level !== "verified";
@@ -46,10 +44,7 @@ export function Opening({ session, onContinue, onAsk }: { session: string; onCon
       <Meeting session={session} onAsk={onAsk}>
         <Card title={greeting(name)}>
           <p className="text-muted">This address has been here before. Prove that it is yours to see your earlier sessions.</p>
-          <Button size="sm" onClick={() => setProving(true)}>
-            <MailCheck /> Enter a code
-          </Button>
-          <ProveAddress open={proving} onOpenChange={setProving} email={keys.visitor?.email ?? ""} />
+          <ProveButton />
         </Card>
       </Meeting>
     );

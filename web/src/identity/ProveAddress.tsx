@@ -1,7 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { MailCheck } from "lucide-react";
 import { type FormEvent, useId, useState } from "react";
 import { held } from "@/api/client";
-import { useApi } from "@/api/house";
+import { useApi, useKeys } from "@/api/house";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field, Input } from "@/components/ui/field";
@@ -56,7 +57,7 @@ export function ProveForm({ email, visit, onProven }: { email: string; visit: st
   return (
     <form id={form} onSubmit={submit} className="grid gap-4">
       {sent ? (
-        <Field label="Code" hint={`Six digits, sent to ${address}. It is good for ten minutes.`}>
+        <Field key="code" label="Code" hint={`Six digits, sent to ${address}. It is good for ten minutes.`}>
           {(props) => (
             <Input
               {...props}
@@ -73,7 +74,7 @@ export function ProveForm({ email, visit, onProven }: { email: string; visit: st
           )}
         </Field>
       ) : (
-        <Field label="E-mail address">
+        <Field key="address" label="E-mail address">
           {(props) => (
             <Input {...props} type="email" required autoComplete="email" value={address} onChange={(event) => setAddress(event.target.value)} />
           )}
@@ -111,6 +112,20 @@ export function ProveAddress({ open, onOpenChange, email }: { open: boolean; onO
     >
       <ProveForm email={email} visit={currentVisit(api.keys.get().visits)} onProven={() => onOpenChange(false)} />
     </Dialog>
+  );
+}
+
+/** Where something is shown to who has proven who they are: the way there. */
+export function ProveButton() {
+  const { visitor } = useKeys();
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Button size="sm" onClick={() => setOpen(true)}>
+        <MailCheck /> Enter a code
+      </Button>
+      <ProveAddress open={open} onOpenChange={setOpen} email={visitor?.email ?? ""} />
+    </>
   );
 }
 

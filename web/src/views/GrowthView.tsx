@@ -11,6 +11,7 @@ import { View, ViewHead } from "@/components/ui/card";
 import { Head } from "@/components/ui/chart";
 import { Select } from "@/components/ui/field";
 import { Empty, Failure, Loading } from "@/components/ui/states";
+import { ProveButton } from "@/identity/ProveAddress";
 import { cn } from "@/lib/cn";
 import { ago, exactly } from "@/lib/dates";
 import { inWeeks, periodName, periods, spread } from "./growth/periods";
@@ -63,7 +64,7 @@ export function GrowthView() {
         What your conversations come back to, what you reached, and what fell into place.
       </ViewHead>
       {me.data && !verified && (
-        <Empty icon={<Sprout />} title="This is for you alone">
+        <Empty icon={<Sprout />} title="This is for you alone" actions={<ProveButton />}>
           Prove your address, and what your conversations came back to over time is shown here.
         </Empty>
       )}

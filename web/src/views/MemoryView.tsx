@@ -15,6 +15,7 @@ import { More } from "@/components/ui/more";
 import { Empty, Failure, Loading } from "@/components/ui/states";
 import { Tab, TabList, TabPanel, Tabs } from "@/components/ui/tabs";
 import { toast } from "@/components/ui/toast";
+import { ProveButton } from "@/identity/ProveAddress";
 import { ago, exactly } from "@/lib/dates";
 import { announce } from "@/lib/live";
 
@@ -39,7 +40,7 @@ export function MemoryView() {
     return (
       <View>
         <ViewHead title="What I remember" />
-        <Empty icon={<Brain />} title="This is for you alone">
+        <Empty icon={<Brain />} title="This is for you alone" actions={<ProveButton />}>
           Prove your address, and what is remembered of your conversations is shown here, for you to correct.
         </Empty>
       </View>
@@ -156,7 +157,7 @@ const PAST = { superseded: "No longer so", answered: "Answered", forgotten: "For
 function One({ thing }: { thing: Thing }) {
   const api = useApi();
   const queries = useQueryClient();
-  const [correcting, setCorrecting] = useState(false);
+  const [correcting, setCorrecting] = useState<boolean | null>(null);
   const [asking, setAsking] = useState(false);
   const reread = () => queries.invalidateQueries({ queryKey: ["memory", "things"] });
   const path = { params: { path: { thing_id: thing.id } } };
@@ -220,7 +221,7 @@ function One({ thing }: { thing: Thing }) {
           </div>
           {!past && (
             <div className="-me-2 flex">
-              <Button variant="quiet" size="icon-sm" aria-label={`Correct: ${thing.text ?? ""}`} title="Correct" onClick={() => setCorrecting(true)}>
+              <Button variant="quiet" size="icon-sm" aria-label={`Correct: ${thing.text ?? ""}`} title="Correct" autoFocus={correcting === false} onClick={() => setCorrecting(true)}>
                 <PencilLine />
               </Button>
               <Button variant="quiet" size="icon-sm" aria-label={`Forget: ${thing.text ?? ""}`} title="Forget" onClick={() => setAsking(true)}>

@@ -96,7 +96,7 @@ function Filters({ wanted, onChange }: { wanted: Wanted; onChange: (next: Wanted
   const chosen = wanted.session;
   const unlisted = chosen && !listed.some((session) => session.id === chosen);
   return (
-    <div className="mb-6 grid grid-cols-2 gap-3 sm:grid-cols-4">
+    <div className="mb-6 grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Field label="Said by">
         {(props) => (
           <Select {...props} value={wanted.role ?? ""} onChange={(event) => onChange({ role: event.target.value as Wanted["role"] })}>

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Archive, Ellipsis, PanelRight, Pencil, Printer, RotateCcw, Trash2 } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { Problem } from "@/api/problem";
 import { sessionChanged, useSession } from "@/api/queries";
 import { useSessionActions } from "@/app/actions";
@@ -46,7 +47,8 @@ function OneSession({ id }: { id: string }) {
   const changed = useCallback((which: string) => sessionChanged(queries, which), [queries]);
   const reopen = useCallback(() => actions.reopen(id), [actions, id]);
   const ask = (question: string, send: boolean) => {
-    setSheet(false);
+    // Closed first: what is open keeps the focus to itself.
+    flushSync(() => setSheet(false));
     if (send) chat.current?.send(question);
     else chat.current?.put(question);
   };
@@ -120,9 +122,12 @@ function OneSession({ id }: { id: string }) {
           closing={ended && session && <SummaryCard session={session} onReopen={reopen} />}
           ended={
             ended && (
-              <p className="rounded-2xl border border-line bg-sunken px-4 py-3 text-center text-muted text-sm">
-                This session has ended. Reopen it to go on.
-              </p>
+              <div className="flex flex-wrap items-center justify-between gap-2 rounded-2xl border border-line bg-sunken px-4 py-2 text-muted text-sm">
+                This session has ended.
+                <Button size="sm" onClick={() => void reopen()}>
+                  <RotateCcw /> Reopen
+                </Button>
+              </div>
             )
           }
           autoFocus={matchMedia("(hover: hover)").matches}

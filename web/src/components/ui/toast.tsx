@@ -6,6 +6,9 @@ interface Toast {
   id: number;
   text: string;
   action?: { label: string; run: () => void };
+  /** Whoever points at it or has come to it needs more time. */
+  hold: () => void;
+  release: () => void;
 }
 
 const SECONDS = 6;
@@ -22,21 +25,30 @@ function set(toasts: Toast[]) {
 /** A few words at the edge of the page that go by themselves. `onGone` runs unless the action was taken. */
 export function toast(text: string, options: { action?: { label: string; run: () => void }; onGone?: () => void } = {}): void {
   const id = next++;
-  const remove = () => set(shown.filter((toast) => toast.id !== id));
-  const timer = setTimeout(() => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const hold = () => clearTimeout(timer);
+  const remove = () => {
+    hold();
+    set(shown.filter((toast) => toast.id !== id));
+  };
+  const go = () => {
     remove();
     options.onGone?.();
-  }, SECONDS * 1000);
+  };
+  const release = () => {
+    hold();
+    if (shown.some((toast) => toast.id === id)) timer = setTimeout(go, SECONDS * 1000);
+  };
   const action = options.action && {
     label: options.action.label,
     run: () => {
-      clearTimeout(timer);
       remove();
       options.action?.run();
     },
   };
   announce(text);
-  set([...shown, { id, text, ...(action ? { action } : {}) }].slice(-3));
+  set([...shown, { id, text, hold, release, ...(action ? { action } : {}) }].slice(-3));
+  release();
 }
 
 export function Toasts() {
@@ -49,8 +61,8 @@ export function Toasts() {
   );
   return (
     <section aria-label="Notices" className="pointer-events-none fixed inset-x-3 bottom-24 z-50 grid justify-items-center gap-2" data-print="hide">
-      {toasts.map(({ id, text, action }) => (
-        <div key={id} className="pointer-events-auto flex items-center gap-3 rounded-xl bg-ink py-1.5 ps-4 pe-2 text-paper text-sm shadow-float animate-in fade-in slide-in-from-bottom-2">
+      {toasts.map(({ id, text, action, hold, release }) => (
+        <div key={id} onPointerEnter={hold} onPointerLeave={release} onFocus={hold} onBlur={release} className="pointer-events-auto flex items-center gap-3 rounded-xl bg-ink py-1.5 ps-4 pe-2 text-paper text-sm shadow-float animate-in fade-in slide-in-from-bottom-2">
           <span className="py-1">{text}</span>
           {action && (
             <Button size="sm" variant="ghost" className="text-paper! underline underline-offset-2 hover:bg-paper/15!" onClick={action.run}>
