@@ -105,6 +105,19 @@ async def test_a_message_is_found_by_its_meaning(knowing: House, caller: Caller)
     assert (await search(knowing, caller, "How was the food?"))[0] == "The soup needs more salt."
 
 
+async def test_a_late_line_with_the_words_asked_for_comes_before_what_is_near_by_meaning(
+    knowing: House, caller: Caller
+) -> None:
+    for pet, food in (("cat", "fish"), ("dog", "bones"), ("rabbit", "carrots"), ("horse", "apples"), ("goat", "hay")):
+        said = (f"Our {pet} eats nothing but {food}.", "What a picky animal!", f"We buy the {food} at the market.")
+        session = await tell(knowing, caller, *said, f"Good food keeps a {pet} healthy.")
+        await knowing.recall.index(caller.user_id, session)
+    await tell(knowing, caller, "Zanzibar only takes kumquats, of the brand Oakfield.", "And he sings on Fridays.")
+    for asked in ("kumquats", "Which brand of food does Zanzibar eat?", "Zanzibar animal food"):
+        assert (await search(knowing, caller, asked))[0].startswith("Zanzibar"), asked
+    assert (await search(knowing, caller, "What does the cat eat?"))[0] == "Our cat eats nothing but fish."
+
+
 async def test_a_late_line_is_found_among_those_known_by_meaning(knowing: House, caller: Caller) -> None:
     session = await tell(knowing, caller, "I adopted a kitten last week.", "How nice!")
     await knowing.recall.index(caller.user_id, session)

@@ -94,14 +94,15 @@ def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDAr
     session_length = np.bincount(past.session, past.length, len(past.sessions)).astype(np.float32)
     session_words = standard(_bm25(_by_session(past, found), session_length, _B_SESSION)[past.session])
     context = _context(past, found)
-    whole = _whole(past, vectors)
+    whole, known = _whole(past, vectors)
     base = words + whole + WEIGHTS.session_words * session_words + context
     # Without vectors there is nothing to be found by but words: of the line, or of those around it.
     places = np.flatnonzero(allowed if past.wholes.keys() & vectors.keys() else allowed & (context > 0))
     if len(places) > CANDIDATES:
         places = places[np.argpartition(-base[places], CANDIDATES)[:CANDIDATES]]
     best = places[np.argsort(-base[places], kind="stable")]
-    return Looked(best, words[best], session_words[best], context[best], whole[best])
+    near = _as_words_tell(whole[best], known[best], words[best])
+    return Looked(best, words[best], session_words[best], context[best], near)
 
 
 def rank(
@@ -138,7 +139,7 @@ def weigh(
     if questions is None:
         signs["whole_alone"] = looked.whole
     elif len(lines):
-        near, signs["tokens_as_asked"] = _near(questions, tokens)
+        near, signs["tokens_as_asked"] = _near(questions, tokens, looked.words)
         # Candidates are a standard deviation nearer than lines are; a line that is none is taken to be as lines are.
         everywhere = np.zeros(len(past), np.float32)
         everywhere[lines] = near + 2
@@ -183,15 +184,28 @@ def late_interaction(questions: Sequence[Vectors], lines: Bits, ends: Places) ->
     return [part.mean(axis=1, dtype=np.float32) for part in parts]
 
 
-def _near(questions: tuple[Question, Question], tokens: Tokens) -> tuple[Scores, Scores]:
-    """How near candidates are, in half standard deviations; a line without tokens is neither near nor far."""
+def _near(questions: tuple[Question, Question], tokens: Tokens, words: Scores) -> tuple[Scores, Scores]:
+    """How near candidates are, in half standard deviations; a line without tokens, as near as its words tell."""
     near, as_asked = np.zeros((2, len(tokens.counts)), np.float32)
-    known = np.flatnonzero(tokens.counts)
-    if len(known):
+    known = tokens.counts > 0
+    if known.any():
         asked = [question.tokens for question in (questions[:1] if questions[0] is questions[1] else questions)]
         scores = late_interaction(asked, tokens.bits, np.cumsum(tokens.counts[known]))
         near[known], as_asked[known] = 2 * standard(scores[0]), 2 * standard(scores[-1])
-    return near, as_asked
+    return _as_words_tell(near, known, words), _as_words_tell(as_asked, known, words)
+
+
+def _as_words_tell(near: Scores, known: NDArray[np.bool_], words: Scores) -> Scores:
+    """Nearness, where it is not known yet, of a line that holds words of the question: that of as many of the known
+    lines as have fewer of them. What was said a moment ago would else stand behind all that is near by meaning.
+    """
+    if known.all() or not known.any():
+        return near
+    fewer = np.searchsorted(np.sort(words[known]), words[~known], side="left")
+    by_words = np.concatenate((near[known].min(keepdims=True), np.sort(near[known])))[fewer]
+    filled = near.copy()
+    filled[~known] = np.maximum(by_words, 0)
+    return filled
 
 
 def standard(values: Scores) -> Scores:
@@ -271,18 +285,20 @@ def _context(past: Past, found: list[Found]) -> Scores:
     return share / np.float32(total) if total > 0 else share
 
 
-def _whole(past: Past, vectors: Mapping[str, Vectors]) -> Scores:
-    """How near lines and those beside them are as wholes, in standard deviations."""
-    near = np.zeros(len(past), np.float32)
+def _whole(past: Past, vectors: Mapping[str, Vectors]) -> tuple[Scores, NDArray[np.bool_]]:
+    """How near lines and those beside them are as wholes, in standard deviations; and of which lines it is known."""
+    near, compared = np.zeros(len(past), np.float32), np.zeros(len(past), np.bool_)
     for name, vector in vectors.items():
         places, known = past.wholes.get(name, (None, None))
         own = signs(vector[None]).view(np.uint64)[0]
         if known is not None and len(known) == len(own):
-            near[slice(None) if places is None else places] = _among_its_own(_alike(known, own))
+            lines = slice(None, known.shape[1]) if places is None else places
+            near[lines] = _among_its_own(_alike(known, own))
+            compared[lines] = True
     beside = near.copy()
     beside[1:] += near[:-1] * past.follows[1:]
     beside[:-1] += near[1:] * past.follows[1:]
-    return standard(beside)
+    return standard(beside), compared
 
 
 def _among_its_own(alike: Scores) -> Scores:
