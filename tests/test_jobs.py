@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +139,31 @@ async def test_sessions_untouched_for_long_leave_and_others_stay(house: House) -
     assert older.id
 
 
-async def test_a_past_session_that_was_brought_in_lately_stays(house: House) -> None:
+async def test_a_summary_that_the_house_wrote_late_keeps_no_session_and_one_that_its_user_put_right_does(
+    house: House,
+) -> None:
     ada, old = await a_past_session(house, days_ago=400)
-    await house.memory.summarise(ada.user_id, old.id)
+    _, put_right = await a_past_session(house, days_ago=400)
+    for session in (old, put_right):
+        await house.memory.summarise(ada.user_id, session.id)
+    await house.memory.correct(ada, put_right.id, text="It was about tea.")
+    assert (await house.sessions.clean_up(30)).sessions == 1
+    assert [s.id for s in await house.sessions.recent(ada)] == [put_right.id]
+
+
+async def test_a_past_session_that_was_brought_in_lately_stays(house: House) -> None:
+    ada, _ = await a_past_session(house, days_ago=400)
+    export = b"".join([piece async for piece in await house.exports.export(ada, "json")])
+    assert (await house.sessions.clean_up(30)).sessions == 1
+    assert await house.exports.bring_in(ada, in_pieces(export), most_bytes=10**6) == (1, 0)
     assert (await house.sessions.clean_up(30)).sessions == 0
+    async with house.database.system() as connection:
+        await connection.execute("UPDATE sessions SET arrived_at = arrived_at - interval '31 days'")
+    assert (await house.sessions.clean_up(30)).sessions == 1
+
+
+async def in_pieces(document: bytes) -> AsyncIterator[bytes]:
+    yield document
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

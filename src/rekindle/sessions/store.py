@@ -214,9 +214,11 @@ async def delete_untouched(
     return sorted((row["id"], row["last_seq"]) for row in await cursor.fetchall())
 
 
-# A session brought in from elsewhere is as old as its talk, but its summary is new: it was touched when it came.
-_UNTOUCHED = """s.last_seen_at < %(before)s
-    AND NOT EXISTS (SELECT FROM session_summaries y WHERE y.session_id = s.id AND y.updated_at >= %(before)s)
+# What was brought in, or put right by its user, is as old as its talk, but was touched later. That the house wrote a
+# summary is no touch.
+_UNTOUCHED = """s.last_seen_at < %(before)s AND (s.arrived_at IS NULL OR s.arrived_at < %(before)s)
+    AND NOT EXISTS (SELECT FROM session_summaries y
+                    WHERE y.session_id = s.id AND y.metadata ? 'corrected' AND y.updated_at >= %(before)s)
     AND NOT EXISTS (SELECT FROM messages m WHERE m.session_id = s.id AND m.status = 'running')"""
 
 

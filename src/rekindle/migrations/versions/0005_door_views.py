@@ -12,6 +12,8 @@ ALTER TABLE sessions ADD COLUMN lasting boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN sessions.lasting IS 'Goes on until it is ended or its user logs out: never ended for idleness.';
 ALTER TABLE sessions ADD COLUMN titled_at timestamptz;
 COMMENT ON COLUMN sessions.titled_at IS 'When it was named; null while its title is but how it began.';
+ALTER TABLE sessions ADD COLUMN arrived_at timestamptz;
+COMMENT ON COLUMN sessions.arrived_at IS 'When it was brought in, however old its talk; null for others.';
 -- What has a title counts as named: no title that somebody gave is written over.
 UPDATE sessions SET titled_at = now() WHERE title IS NOT NULL;
 
@@ -177,8 +179,8 @@ def upgrade() -> None:
     if scalar(f"SELECT to_regclass('{ASIDE}.sessions') IS NOT NULL"):
         run(
             f"""
-            UPDATE sessions s SET lasting = a.lasting, titled_at = a.titled_at FROM {ASIDE}.sessions a
-            WHERE a.id = s.id;
+            UPDATE sessions s SET lasting = a.lasting, titled_at = a.titled_at, arrived_at = a.arrived_at
+            FROM {ASIDE}.sessions a WHERE a.id = s.id;
             DROP SCHEMA {ASIDE} CASCADE;
             """
         )
@@ -206,7 +208,7 @@ def downgrade() -> None:
     run(
         f"""
         CREATE SCHEMA {ASIDE};
-        CREATE TABLE {ASIDE}.sessions AS SELECT id, lasting, titled_at FROM sessions;
-        ALTER TABLE sessions DROP COLUMN lasting, DROP COLUMN titled_at;
+        CREATE TABLE {ASIDE}.sessions AS SELECT id, lasting, titled_at, arrived_at FROM sessions;
+        ALTER TABLE sessions DROP COLUMN lasting, DROP COLUMN titled_at, DROP COLUMN arrived_at;
         """
     )

@@ -54,8 +54,9 @@ async def insert_past_session(connection: Connection, session: Session) -> bool:
     cursor = await connection.execute(
         """
         INSERT INTO sessions
-            (id, user_id, assistant, title, last_seq, started_at, last_seen_at, ended_at, metadata, state, titled_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END)
+            (id, user_id, assistant, title, last_seq, started_at, last_seen_at, ended_at, metadata, state, titled_at,
+             arrived_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END, now())
         ON CONFLICT (id) DO NOTHING RETURNING id
         """,
         (

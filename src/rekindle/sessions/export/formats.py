@@ -11,7 +11,8 @@ Row = dict[str, Any]
 FORMAT = "rekindle"
 VERSION = 1
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How what a spreadsheet runs begins; the last four are wide, and some take them for the others."""
 
 
 class Writer(ABC):

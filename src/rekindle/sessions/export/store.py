@@ -1,6 +1,7 @@
 """SQL of exports: rows as JSON, with every column there is, so that none is forgotten when one is added."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from rekindle.errors import InvalidRequest
 
 Row = dict[str, Any]
 
-_PRIVATE = "'user_id', 'cookie_sid', 'hidden_at', 'hidden_thread'"
+_PRIVATE = "'user_id', 'cookie_sid', 'hidden_at', 'hidden_thread', 'arrived_at'"
 """The capability that opens a session by door 000 does not travel; whose rows they are, the file says once."""
 _PASSING = "'user_id', 'session_id', 'server', 'lease_until', 'cancel_requested'"
 
@@ -106,7 +107,7 @@ async def has_session(connection: Connection, user_id: UUID, session_id: UUID) -
 
 async def insert_session_row(connection: Connection, row: Row) -> bool:
     """A session as it was exported; False when there is one with its id, or with its thread, already."""
-    return await _insert(connection, "sessions", [row]) > 0
+    return await _insert(connection, "sessions", [{**row, "arrived_at": datetime.now(UTC).isoformat()}]) > 0
 
 
 async def insert_rows(connection: Connection, table: str, rows: Iterable[Row]) -> int:
