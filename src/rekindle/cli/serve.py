@@ -30,7 +30,7 @@ def serve(
     assistants: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[ASSISTANT]...",
+            metavar="ASSISTANT",
             help="Folders of assistants (assistant.toml, tools.py, knowledge/), or a folder of such. The first one "
             "answers where none is named.",
         ),
@@ -55,7 +55,7 @@ def serve(
         # Before the server, so that what is wrong with the database is said in a sentence, and once for all workers.
         conninfo = database_for(settings, stack)
         migrate(conninfo)
-        _greet(settings, crew, host, port)
+        _greet(settings, crew, host, port, workers)
         options = {
             "host": host,
             "port": port,
@@ -128,7 +128,7 @@ def _check_free(host: str, port: int) -> None:
         fail(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port (or PORT= with make).")
 
 
-def _greet(settings: Settings, crew: tuple[Assistant, ...], host: str, port: int) -> None:
+def _greet(settings: Settings, crew: tuple[Assistant, ...], host: str, port: int, workers: int) -> None:
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     model = (crew[0].model if crew else None) or settings.model_name
     where = "PostgreSQL at REKINDLE_DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
@@ -141,6 +141,8 @@ def _greet(settings: Settings, crew: tuple[Assistant, ...], host: str, port: int
     ]
     if settings.smtp_url is None:
         rows.append(("Mail", "not set up: codes are printed here, for this machine only (REKINDLE_SMTP_URL)"))
+    if workers > 1 and settings.redis_url is None:
+        rows.append(("Limits", f"{workers} processes count check-ins and codes each for itself (REKINDLE_REDIS_URL)"))
     if crew:
         rows.append(("Answering", ", ".join(assistant.title or assistant.name for assistant in crew)))
     console.print("\n[bold]Rekindle[/] Chat sessions that pick up where they left off.\n")
