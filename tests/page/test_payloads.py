@@ -1,5 +1,7 @@
 """What is written to run or to fetch something is shown as text, on the page, in administration and in the widget."""
 
+import csv
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, Request, expect
 from psycopg.types.json import Jsonb
+from pypdf import PdfReader
 
 from rekindle.ids import uuid7
 from rekindle.testing import Reply
@@ -153,6 +156,8 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
     page = person.page
     page.on("dialog", lambda dialog: strangers.append(f"dialog: {dialog.message}"))
     request.addfinalizer(lambda: poisoned.clean(site))
+    review = {"reviewed": False, "tags": [text[:50] for text in payloads[40:50]], "note": "\n".join(payloads)[:2000]}
+    assert person.http.put(f"/api/v1/admin/sessions/{poisoned.session}/review", json=review).status_code == 200
     person.go(f"/s/{poisoned.session}#m1")  # all of it is loaded to get there
     expect(page.locator("[data-message]")).to_have_count(2 * len(payloads))
     check(page, strangers)
@@ -186,6 +191,10 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
             page.get_by_role("tab", name="Sources").click()
             expect(page.get_by_text(payloads[3]).first).to_be_visible()
             check(page, strangers)
+            page.get_by_role("tab", name="Links").click()
+            page.get_by_label("Link", exact=True).fill("javascript:")
+            expect(page.get_by_role("region", name="Links")).to_contain_text("javascript:window.ran")
+            check(page, strangers)
 
     token = json.dumps({"account": site.server.token(ADMIN), "visits": [], "visitor": None})
     page.evaluate("token => localStorage.setItem('rekindle.widget.keys', token)", token)
@@ -197,6 +206,21 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
     person.go("/widget?assistant=" + quote(payloads[40]))
     page.wait_for_timeout(500)
     check(page, strangers)
+
+    # What is taken along: nothing in its name, no formula in a cell, nothing in the PDF that leads or runs anywhere.
+    took = {
+        kind: person.http.get(f"/api/v1/me/export?format={kind}&session={poisoned.session}") for kind in ("csv", "pdf")
+    }
+    for kind, answer in took.items():
+        assert answer.headers["content-disposition"] == f'attachment; filename="rekindle.{kind}"'
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    cells = [cell for row in csv.reader(io.StringIO(took["csv"].text)) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert any("HYPERLINK" in cell for cell in cells), "it is there, as text"
+    printed = PdfReader(io.BytesIO(took["pdf"].content))
+    assert "<img" in printed.pages[0].extract_text()
+    assert not [page for page in printed.pages if page.annotations]
+    assert not {"/OpenAction", "/AA", "/AcroForm", "/Names"} & set(printed.trailer["/Root"])
     assert asked == []
     record_property(
         "figure", f"page: {len(payloads)} payloads ran nothing and fetched nothing in {len(views) + 5} views"

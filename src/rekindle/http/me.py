@@ -182,7 +182,8 @@ async def export_mine(
     only = [known_id(one, SessionNotFound) for one in session or () if one]
     pieces = await house.exports.export(caller, format, *only)
     name = f'attachment; filename="rekindle.{SUFFIXES[format]}"'
-    return StreamingResponse(pieces, media_type=MEDIA_TYPES[format], headers={"content-disposition": name})
+    headers = {"content-disposition": name, "x-content-type-options": "nosniff"}
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[format], headers=headers)
 
 
 @router.post(

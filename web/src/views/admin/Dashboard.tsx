@@ -188,11 +188,12 @@ function Leaders({ title, leaders }: { title: string; leaders: Leader[] }) {
   if (leaders.length === 0) return null;
   const costs = leaders.some((leader) => leader.cost);
   return (
-    <Card className="overflow-x-auto p-4!">
-      <table className="w-full text-sm tabular-nums">
+    <Card className="p-4!">
+      {/* On a phone the name has a line of its own over its numbers; by role it stays a table. */}
+      <table role="table" className="w-full text-sm tabular-nums max-sm:block max-sm:[&_tr]:grid max-sm:[&_tr]:grid-cols-4 max-sm:[&_:is(thead,tbody,caption)]:block max-sm:[&_tr>:first-child]:col-span-full max-sm:[&_thead_th:first-child]:sr-only">
         <caption className="mb-1 text-start font-medium text-base">{title}</caption>
-        <thead className="text-muted">
-          <tr>
+        <thead role="rowgroup" className="text-muted">
+          <tr role="row">
             <Head>Name</Head>
             <Head>Sessions</Head>
             <Head>Turns</Head>
@@ -200,21 +201,21 @@ function Leaders({ title, leaders }: { title: string; leaders: Leader[] }) {
             {costs && <Head>Cost</Head>}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {leaders.map((leader) => (
-            <tr key={leader.user_id ?? leader.name} className="border-line border-t">
-              <th scope="row" className="max-w-56 truncate py-1.5 pe-3 text-start font-normal">
+            <tr key={leader.user_id ?? leader.name} role="row" className="border-line border-t py-1 *:py-1 *:pe-3 *:align-top">
+              <th scope="row" role="rowheader" className="w-2/5 text-start font-normal [overflow-wrap:anywhere]">
                 <Into opens={leader.opens} className="text-accent-ink underline underline-offset-2">
                   <span dir="auto">{leader.email ?? leader.name ?? "A guest"}</span>
                 </Into>
               </th>
-              <td className="py-1.5 pe-3">{brief(leader.sessions)}</td>
-              <td className="py-1.5 pe-3">
+              <td role="cell">{brief(leader.sessions)}</td>
+              <td role="cell">
                 {brief(leader.turns)}
-                {leader.failed > 0 && <span className="text-danger"> ({brief(leader.failed)} not completed)</span>}
+                {leader.failed > 0 && <span className="block text-danger text-xs">{brief(leader.failed)} not completed</span>}
               </td>
-              <td className="py-1.5 pe-3">{brief(leader.tokens)}</td>
-              {costs && <td className="py-1.5">{leader.cost == null ? "?" : `$${leader.cost.toFixed(2)}`}</td>}
+              <td role="cell">{brief(leader.tokens)}</td>
+              {costs && <td role="cell">{leader.cost == null ? "?" : `$${leader.cost.toFixed(2)}`}</td>}
             </tr>
           ))}
         </tbody>
