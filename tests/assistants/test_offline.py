@@ -535,6 +535,31 @@ async def test_a_thing_talked_about_in_two_sessions_is_listed_once() -> None:
     assert reply.count("I need CPO training") == 1
 
 
+async def test_what_somebody_should_do_is_looked_up_and_not_quoted_from_their_complaint() -> None:
+    agent = Agent(offline_model(), tools=[search_knowledge])
+    told = await agent.run("I feel stressed at work and sleep badly.")
+    result = await agent.run("How can I sleep better?", message_history=told.all_messages())
+    assert [part.tool_name for part in result.new_messages()[1].parts if part.part_kind == "tool-call"] == [
+        "search_knowledge"
+    ]
+
+
+async def test_what_time_it_is_is_not_asked_of_whom_was_spoken_of() -> None:
+    asked = []
+
+    def time_in(city: str) -> str:
+        """What time it is now in a city."""
+        asked.append(city)
+        return "It is noon."
+
+    agent = Agent(offline_model(), tools=[time_in])
+    told = await agent.run("Remind me to call Ann on Friday")
+    assert "Noted, about Ann" in told.output
+    await agent.run("What time is it?", message_history=told.all_messages())
+    await agent.run("What time is it in Tokyo?", message_history=told.all_messages())
+    assert asked == ["Tokyo"]
+
+
 async def test_a_school_is_asked_about_its_courses() -> None:
     calls, _ = await run("When does the next course start?", [search_knowledge, course_price])
     assert [name for name, _ in calls] == ["search_knowledge"]

@@ -37,6 +37,7 @@ _SAME = (
     "old age",
     "repair fix mend broke break",
     "begin start",
+    "grow growth grew grown",
     "name call heiße llamo appelle chiamo 名字",
 )
 _CANON = {stem(word): stem(group.split()[0]) for group in _SAME for word in group.split()}

@@ -27,7 +27,7 @@ _MORE = "I make nothing up, so what nobody has told me I cannot say."
 _ASKS_FOR = re.compile(
     r"^(?:please |can you |could you |would you )*(?:tell|write|explain|give|show|find|continue|help|list|make|"
     r"translate|convert|count|read|play|"
-    r"remind|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
+    r"remind(?! me to\b)|recommend|suggest|compare|calculate|describe|draw|create|generate|fix|book|search|look up|"
     r"summari[sz]e|recap|check|get|go on|resume|pick up|what|who|when|where|why|how|which)\b",
     re.IGNORECASE,
 )
@@ -45,6 +45,11 @@ _OVERVIEW = re.compile(
     r"please|all|we|said))*[.!?]*$|\bwhat do you know about me\b",
     re.IGNORECASE,
 )
+_ADVICE = re.compile(
+    r"\bhow (?:can|could|should|would|might) (?:I|we)\b|\bwhat (?:can|could|should|shall) (?:I|we) do\b|\bwhat now\b",
+    re.IGNORECASE,
+)
+"""What somebody should do, which they have not told themselves."""
 _THANKS = re.compile(
     r"\b(?:thank|thanks|thx|cheers|danke|merci|gracias|obrigad|grazie)|谢谢|ありがとう|شكرا", re.IGNORECASE
 )
@@ -105,7 +110,7 @@ def answer(
 
 def is_answered(message: str, earlier: Sequence[tuple[str, str]], records: Sequence[Record]) -> bool:
     """Whether the past answers a question about the user, so that no tool need be asked."""
-    if not is_personal(message):
+    if not is_personal(message) or _ADVICE.search(message[:500]):
         return False
     said = [*said_here(earlier)[::-1], *(quote for record in records for quote in record.quotes)]
     said = without_echoes(said, message)

@@ -61,7 +61,11 @@ _ORDERED = re.compile(
     re.IGNORECASE,
 )
 """The verb of "Please book …": what the assistant is told to do, not what is talked about."""
-_POINTING = re.compile(r"\b(?:that|this|it|one|those|these|them)\b", re.IGNORECASE)
+_POINTING = re.compile(
+    r"(?<!time is )(?<!day is )(?<!date is )\b(?:that|this|it|one|those|these|them)\b(?! (?:rain|snow|possible|true))",
+    re.IGNORECASE,
+)
+"""At something spoken of; "what time is it" points at nothing."""
 _IN_QUOTES = re.compile(r"[\"“„«]([^\"”“»]{1,200})[\"”“»]")
 
 

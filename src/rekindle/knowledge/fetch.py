@@ -228,7 +228,7 @@ class _PublicNetwork(httpcore2.AsyncNetworkBackend):
         try:
             found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
         except (OSError, UnicodeError, ValueError) as error:
-            raise FetchFailed(f"{host} is not known.") from error
+            raise FetchFailed(f"{host} cannot be reached: its name is not known here.") from error
         if host.lower().rstrip(".") not in self._names:
             for address in found:
                 # One address that is not public spoils the name: nobody honest mixes them.

@@ -49,7 +49,8 @@ def _of_milestone(reached: Milestone, *, breakthrough: bool) -> tuple[str, Sourc
 def _of_theme(theme: Theme) -> tuple[str, Source]:
     often = f"{theme.sessions} session{'s' if theme.sessions > 1 else ''}"
     again = ", a recurring theme" if theme.recurring else ""
-    text = f"{theme.theme}: in {often} from {_day(theme.first_at)} to {_day(theme.last_at)}{again}."
+    first, last = _day(theme.first_at), _day(theme.last_at)
+    text = f"{theme.theme}: in {often} {f'on {first}' if first == last else f'from {first} to {last}'}{again}."
     newest = theme.sources[0] if theme.sources else None
     return text, Source(
         "session",
