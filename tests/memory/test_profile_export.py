@@ -12,6 +12,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from tests.conftest import OpenHouse
 from tests.memory.test_profile import learn, texts, things
+from tests.sessions.own_file import bring_back
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ async def test_what_is_known_comes_back_as_it_was(
     elsewhere = await open_a_house(work=False, database_url=SecretStr(new_database()))
     other = Caller((await elsewhere.identity.recognise("ada@example.com")).user.id, "verified")
     for _ in range(2):
-        await elsewhere.exports.bring_back(json.loads(document), other.user_id)
+        await bring_back(elsewhere, json.loads(document), other.user_id)
         assert await everything(elsewhere, other) == before
     await elsewhere.profile.pause(other, paused=False)
     assert await elsewhere.profile.underived() == []
@@ -107,7 +108,7 @@ async def test_a_thing_that_is_not_as_one_is_written_is_refused(
     thing = next(thing for thing in document["known"] if thing["state"] == "current")
     document |= {"known": [{**thing, **change}], "sessions": []}
     with pytest.raises(InvalidRequest):
-        await house.exports.bring_back(document, remembered.user_id)
+        await bring_back(house, document, remembered.user_id)
     with pytest.raises(InvalidRequest):
         await house.exports.bring_in(remembered, in_pieces(json.dumps(document)), most_bytes=10**7)
 

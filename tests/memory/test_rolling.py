@@ -20,6 +20,7 @@ from rekindle.memory.summary import ModelSummaries
 from rekindle.sessions.service import Session
 from rekindle.testing import Asked, ModelServer, Reply
 from tests.conftest import OpenHouse, make_settings
+from tests.sessions.own_file import bring_back
 
 WINDOW = 4
 GOOD = "The user asked about pools in Austin. The assistant named three of them."
@@ -295,7 +296,7 @@ async def test_its_versions_travel_with_a_session_and_go_on_where_they_arrive(
         elsewhere = await open_a_house(work=False, database_url=SecretStr(new_database()), **settings)
         other = Caller((await elsewhere.identity.recognise("ada@example.com")).user.id, "verified")
         if way == "the command":
-            await elsewhere.exports.bring_back(exported, other.user_id)
+            await bring_back(elsewhere, exported, other.user_id)
         else:
             await elsewhere.exports.bring_in(other, pieces_of(document), most_bytes=10**7)
         assert [replace(v, metadata={}) for v in await elsewhere.rolling.versions(other, session.id)] == [

@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pypdfium2
 import pytest
@@ -23,6 +24,7 @@ from rekindle.sessions.export import service
 from rekindle.sessions.service import Session
 from tests import forked
 from tests.conftest import OpenHouse, RunningServer, clean_environment
+from tests.sessions.own_file import bring_back
 
 
 @pytest.fixture
@@ -73,10 +75,10 @@ async def test_a_json_export_comes_back_as_it_was(
 
     elsewhere = await open_a_house(work=False, database_url=SecretStr(new_database()))
     other = Caller((await elsewhere.identity.recognise("ada@example.com")).user.id, "verified")
-    assert await elsewhere.exports.bring_back(document, other.user_id) == (2, 0)
+    assert await bring_back(elsewhere, document, other.user_id) == (2, 0)
     assert await rows_of(elsewhere, other) == before
     assert len(await elsewhere.usage.days(other)) == 1
-    assert await elsewhere.exports.bring_back(document, other.user_id) == (0, 2)
+    assert await bring_back(elsewhere, document, other.user_id) == (0, 2)
     assert await rows_of(elsewhere, other) == before
     turn = await elsewhere.conversation.say(other, first.id, "And it goes on.")
     assert (await elsewhere.conversation.outcome(other, turn.id)).seq == 6
@@ -89,11 +91,11 @@ async def test_a_damaged_export_is_refused_and_leaves_nothing(house: House, call
     session["id"] = "01890000-0000-7000-8000-00000000abcd"
     session["messages"][1]["role"] = "nobody"
     with pytest.raises(InvalidRequest):
-        await house.exports.bring_back(document, caller.user_id)
+        await bring_back(house, document, caller.user_id)
     shapes: list[Any] = [{"format": "rekindle", "version": 99, "sessions": []}, {"sessions": []}, [], None]
     for broken in shapes:
         with pytest.raises(InvalidRequest):
-            await house.exports.bring_back(broken, caller.user_id)
+            await bring_back(house, broken, caller.user_id)
     assert len(await rows_of(house, caller)) == 1
 
 
@@ -144,6 +146,41 @@ async def test_an_export_is_bounded_in_memory(house: House, caller: Caller) -> N
         await house.exports.export(caller, "pdf")
 
 
+async def test_an_operators_own_file_is_read_a_session_at_a_time_and_says_whose_it_is(
+    house: House, caller: Caller
+) -> None:
+    session = await talk(house, caller, "Take me with you.")
+    [exported] = json.loads(await whole(await house.exports.export(caller, "json", session.id)))["sessions"]
+    for message in exported["messages"]:
+        message["content"] = "x" * 100_000
+    head = {"format": "rekindle", "version": 1, "user": {"email": "grace@example.com", "phone": "1"}, "usage": []}
+    size, asked = 0, []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal size
+        yield (json.dumps(head)[:-1] + ', "sessions": [').encode()
+        for number in range(40):
+            named = exported | {"id": str(uuid4()), "title": f"Talk {number}"}
+            named["messages"] = [message | {"id": str(uuid4())} for message in exported["messages"]]
+            piece = (("," if number else "") + json.dumps(named)).encode()
+            size += len(piece)
+            yield piece
+        yield b"]}"
+
+    async def whose(profile: dict[str, Any]) -> UUID:
+        asked.append(profile)
+        return (await house.identity.recognise(profile["email"])).user.id
+
+    tracemalloc.start()
+    assert await house.exports.bring_back(pieces(), whose) == (40, 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size / 2
+    assert asked == [head["user"]]
+    grace = Caller((await house.identity.recognise("grace@example.com")).user.id, "verified")
+    assert len(await house.sessions.recent(grace, limit=50)) == 40
+
+
 async def test_nobody_exports_what_is_not_theirs(house: House, caller: Caller) -> None:
     mine = await talk(house, caller, "Mine.")
     stranger = Caller((await house.identity.recognise("stranger@example.com")).user.id, "verified")
@@ -165,7 +202,7 @@ async def test_a_reply_in_the_middle_comes_back_as_interrupted(house: House, cal
         )
     document = json.loads(await whole(await house.exports.export(caller, "json")))
     await house.sessions.delete(caller, session.id)
-    await house.exports.bring_back(document, caller.user_id)
+    await bring_back(house, document, caller.user_id)
     [_, reply] = await house.sessions.messages.of(caller, session.id)
     assert (reply.status, reply.content) == ("interrupted", "Half of")
 

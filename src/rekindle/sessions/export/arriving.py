@@ -1,7 +1,9 @@
-"""A JSON export on its way in from somebody who may have changed it: read piece by piece, and taken at no word.
+"""A JSON export on its way in: read piece by piece, and taken at no word when it comes from somebody who may have
+changed it.
 
-Whatever the file says, what is stored is a session as this house could have written it: messages numbered without a
-gap, no time in the future, nothing that is another person's or that counts as used.
+Whatever such a file says, what is stored is a session as this house could have written it: messages numbered without a
+gap, no time in the future, nothing that is another person's or that counts as used. The operator's own is as well
+looked at, and then stored as it is.
 """
 
 import codecs
@@ -9,10 +11,10 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from rekindle.errors import BodyTooLarge, InvalidRequest, MalformedBody
 from rekindle.sessions.export.formats import FORMAT, VERSION
@@ -20,6 +22,8 @@ from rekindle.sessions.export.formats import FORMAT, VERSION
 Row = dict[str, Any]
 
 MOST_SESSION_CHARS = 20_000_000
+MOST_OPERATORS_CHARS = 500_000_000
+"""Of a session, or of what stands before all sessions, in the operator's own file."""
 HEAD_CHARS = 1_000
 """How soon the file has to say what it is."""
 BEFORE_CHARS = 40
@@ -113,6 +117,7 @@ class ArrivingSession(BaseModel):
     rolling: Annotated[list[ArrivingRolling], Field(max_length=100)] = Field(default_factory=list)
     derivation: ArrivingDerivation | None = None
     messages: list[ArrivingMessage]
+    _as_it_is: Row | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _whole(self) -> "ArrivingSession":
@@ -128,6 +133,11 @@ class ArrivingSession(BaseModel):
             last = reaches
         return self
 
+    def as_it_is(self, exported: Row) -> "ArrivingSession":
+        """The same, with all that the operator's own file says of it."""
+        self._as_it_is = exported
+        return self
+
     def rows(self, user_id: UUID, *, renamed: bool = False) -> tuple[Row, list[Row], dict[str, list[Row]]]:
         """The session, its messages, and by their table its summaries and what is said of its reading, as rows of this
         user's.
@@ -136,6 +146,8 @@ class ArrivingSession(BaseModel):
         """
         now = datetime.now(UTC)
         session_id = uuid5(user_id, str(self.id)) if renamed else self.id
+        if self._as_it_is is not None:
+            return _whole_rows(self._as_it_is, user_id, session_id, renamed=renamed)
         owner = {"user_id": str(user_id), "session_id": str(session_id)}
         session = _past(self, now, exclude={"messages", "summary", "rolling", "derivation"}) | {
             "id": str(session_id),
@@ -205,14 +217,29 @@ class ArrivingThing(BaseModel):
         return _past(self, now) | {"user_id": str(user_id), "session_id": str(session_id) if session_id else None}
 
 
+class ArrivingPerson(BaseModel, extra="ignore"):
+    """Whose the operator's own file is, and what they used and set."""
+
+    user: Row | None = None
+    usage: list[Row] = Field(default_factory=list)
+    memory_settings: Row | None = None
+
+
+Part = ArrivingPerson | ArrivingSession | ArrivingThing
+
+
 class Arriving:
     """Reads an export as it comes, and gives each session, and then each thing known, as soon as it is whole.
 
-    It keeps no more than one of them.
+    It keeps no more than one of them. Without `most_bytes` the file is the operator's own: it gives its person first,
+    and of its sessions all that it says.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int | None) -> None:
         self._most_bytes = most_bytes
+        self._own = most_bytes is None
+        self._most_chars = MOST_OPERATORS_CHARS if self._own else MOST_SESSION_CHARS
+        self._person: ArrivingPerson | None = None
         self._bytes = 0
         self._decode = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
@@ -224,10 +251,10 @@ class Arriving:
         self._inside = ""
         self._checked = False
 
-    def feed(self, piece: bytes) -> Iterator[ArrivingSession | ArrivingThing]:
+    def feed(self, piece: bytes) -> Iterator[Part]:
         """What is whole with this piece; raises `InvalidRequest`, `MalformedBody`, `BodyTooLarge`."""
         self._bytes += len(piece)
-        if self._bytes > self._most_bytes:
+        if self._most_bytes is not None and self._bytes > self._most_bytes:
             raise BodyTooLarge(f"The export is larger than {self._most_bytes:,} bytes.")
         try:
             text = self._decode.decode(piece)
@@ -242,7 +269,7 @@ class Arriving:
         if not self._checked or self._depth or self._in_string:
             raise InvalidRequest("This is no JSON export of Rekindle, or not all of one.")
 
-    def _sessions(self) -> Iterator[ArrivingSession | ArrivingThing]:
+    def _sessions(self) -> Iterator[Part]:
         while found := _SIGN.search(self._text, self._at):
             sign, self._at = found.group(), found.end()
             if self._in_string:
@@ -259,6 +286,9 @@ class Arriving:
                 self._depth += 1
                 if self._depth == 2 and sign == "[":
                     self._inside = self._list_that_opens()
+                    if self._person:
+                        yield self._person
+                        self._person = None
                 elif self._depth == 3 and sign == "{" and self._inside:
                     self._begin = found.start()
             elif sign in "}]":
@@ -267,7 +297,7 @@ class Arriving:
                     self._inside = ""
                 elif self._depth == 2 and self._begin is not None:
                     text = self._text[self._begin : self._at]
-                    yield _read(ArrivingSession if self._inside == "sessions" else ArrivingThing, text)
+                    yield self._read(text)
                     self._begin = None
         else:
             self._at = len(self._text)
@@ -286,15 +316,25 @@ class Arriving:
         if head.get("version") != str(VERSION):
             raise InvalidRequest(f"This export is of another version; this version of Rekindle reads {VERSION}.")
         self._checked = True
+        if self._own:
+            self._person = _validated(ArrivingPerson, self._text[: self._at] + "]}")
         return named[1]
+
+    def _read(self, text: str) -> ArrivingSession | ArrivingThing:
+        if self._inside == "known":
+            return _validated(ArrivingThing, text)
+        session = _validated(ArrivingSession, text)
+        return session.as_it_is(json.loads(text)) if self._own else session
 
     def _drop(self) -> None:
         """Forget what has been read, but for a session that is not whole yet."""
         start = max(0, self._at - BEFORE_CHARS) if self._begin is None else self._begin
+        if self._own and not self._checked:
+            start = 0  # the person's is read as a whole
         if self._begin is not None:
             self._begin = 0
-            if len(self._text) - start > MOST_SESSION_CHARS:
-                raise BodyTooLarge(f"A session of this export is longer than {MOST_SESSION_CHARS:,} characters.")
+        if len(self._text) - start > self._most_chars:
+            raise BodyTooLarge(f"A part of this export is longer than {self._most_chars:,} characters.")
         self._text, self._at = self._text[start:], self._at - start
 
 
@@ -305,7 +345,33 @@ def _past(arrived: BaseModel, now: datetime, **options: Any) -> Row:
     return row | {name: min(when, now).isoformat() for name, when in times.items()}
 
 
-def _read(shape: type[ArrivingSession] | type[ArrivingThing], text: str) -> ArrivingSession | ArrivingThing:
+def _whole_rows(
+    exported: Row, user_id: UUID, session_id: UUID, *, renamed: bool
+) -> tuple[Row, list[Row], dict[str, list[Row]]]:
+    """The session's rows with all that its file says of it: also what nobody may say of their own."""
+    owner = {"user_id": str(user_id), "session_id": str(session_id)}
+    beside = {"messages": "messages", "summary": "session_summaries", "rolling": "rolling_summaries"}
+    beside |= {"derivation": "derivations"}
+    rows: dict[str, list[Row]] = {}
+    for name, table in beside.items():
+        if found := exported.get(name):
+            rows[table] = [{**row, **owner} for row in (found if isinstance(found, list) else [found])]
+    messages = rows.pop("messages", [])
+    for message in messages:
+        if message["status"] == "running":
+            message["status"] = "interrupted"  # nobody runs it any more
+        if renamed:
+            message["id"] = str(uuid5(user_id, message["id"]))
+    session = {name: value for name, value in exported.items() if name not in beside}
+    session |= {"id": str(session_id), "user_id": str(user_id), "last_seq": len(messages)}
+    session |= {"thread": None} if renamed else {}
+    return session, messages, rows
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _validated(shape: type[Model], text: str) -> Model:
     if "\\u0000" in text:
         raise InvalidRequest("This export holds a NUL character, which cannot be stored.")
     try:

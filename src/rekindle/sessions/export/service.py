@@ -1,18 +1,16 @@
 """A person's sessions, out of the house and back in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Literal
 from uuid import UUID, uuid5
-
-from pydantic import ValidationError
 
 from rekindle.database import Database
 from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
 from rekindle.identity.service import Caller
 from rekindle.sessions.export import store
-from rekindle.sessions.export.arriving import Arriving, ArrivingSession, ArrivingThing
-from rekindle.sessions.export.formats import FORMAT, VERSION, WRITERS, Row
+from rekindle.sessions.export.arriving import Arriving, ArrivingPerson, ArrivingSession, ArrivingThing
+from rekindle.sessions.export.formats import WRITERS, Row
 from rekindle.sessions.export.pdf import write_pdf
 
 Format = Literal["json", "markdown", "csv", "pdf"]
@@ -22,10 +20,15 @@ SUFFIXES: dict[str, str] = {name: writer.suffix for name, writer in WRITERS.item
 FIRST = UUID(int=0)
 SESSIONS_AT_ONCE = 50
 MESSAGES_AT_ONCE = 200
+USAGE_AT_ONCE = 1_000
 MOST_THINGS = 5_000
 PIECE_BYTES = 1_000_000
 PDF_MESSAGES = 5_000
 """A PDF is set as a whole, in memory: a longer one is asked for session by session."""
+
+
+Whose = Callable[[Row], Awaitable[UUID]]
+"""Tells, and makes if need be, the user of a profile that an export has; empty when it names nobody."""
 
 
 class _Taken(Exception):  # rolls a transaction back; nobody else sees it
@@ -65,23 +68,51 @@ class Exports:
             raise Forbidden("Only who has proven who they are can bring sessions in.")
         async with self._database.transaction(caller.user_id) as connection:
             await store.find_profile(connection, caller.user_id)  # who is gone brings nothing in, not even nothing
-        arriving = Arriving(most_bytes)
+        return await self._take(pieces, Arriving(most_bytes), caller.user_id)
+
+    async def bring_back(self, pieces: AsyncIterator[bytes], whose: Whose) -> tuple[int, int]:
+        """Take an export in with all that it says, on the operator's word; `whose` tells the user of its profile.
+
+        Each session comes in whole or not at all: how many, and how many were here already. Raises `InvalidRequest`,
+        `MalformedBody`, `BodyTooLarge`.
+        """
+        return await self._take(pieces, Arriving(None), whose)
+
+    async def _take(self, pieces: AsyncIterator[bytes], arriving: Arriving, whose: UUID | Whose) -> tuple[int, int]:
         new = known = 0
+        person = ArrivingPerson()
         things: list[ArrivingThing] = []
+        user_id = whose if isinstance(whose, UUID) else FIRST
         async for piece in pieces:
             for start in range(0, len(piece), PIECE_BYTES):
                 for part in await asyncio.to_thread(list, arriving.feed(piece[start : start + PIECE_BYTES])):
-                    if isinstance(part, ArrivingThing):
-                        things.append(part)
-                        if len(things) > MOST_THINGS:
-                            raise InvalidRequest(f"More than {MOST_THINGS:,} things are known by this export.")
-                        continue
-                    came = await self._bring_in(caller.user_id, part)
-                    new += came
-                    known += not came
+                    match part:
+                        case ArrivingPerson():
+                            person = part
+                            user_id = whose if isinstance(whose, UUID) else await whose(part.user or {})
+                        case ArrivingThing():
+                            things.append(part)
+                            if len(things) > MOST_THINGS:
+                                raise InvalidRequest(f"More than {MOST_THINGS:,} things are known by this export.")
+                        case ArrivingSession():
+                            came = await self._bring_in(user_id, part)
+                            new += came
+                            known += not came
         arriving.end()
-        await self._remember(caller.user_id, things)
+        if person != ArrivingPerson():
+            await self._set(user_id, person)
+        await self._remember(user_id, things)
         return new, known
+
+    async def _set(self, user_id: UUID, person: ArrivingPerson) -> None:
+        """What an export of the operator's says of its person: what was used, and how memory was set."""
+        owner = {"user_id": str(user_id)}
+        async with self._database.transaction(user_id) as connection:
+            for start in range(0, len(person.usage), USAGE_AT_ONCE):
+                some = [{**row, **owner} for row in person.usage[start : start + USAGE_AT_ONCE]]
+                await store.insert_rows(connection, "usage_daily", some)
+            if person.memory_settings:
+                await store.insert_rows(connection, "memory_settings", [{**person.memory_settings, **owner}])
 
     async def _remember(self, user_id: UUID, things: Sequence[ArrivingThing]) -> None:
         """What is known, as far as the sessions that it is from are this user's; what is here already stays."""
@@ -123,59 +154,6 @@ class Exports:
             except _Taken:
                 continue
         raise InvalidRequest("This export holds a session twice, or parts of one in another.")
-
-    async def bring_back(self, document: Any, user_id: UUID) -> tuple[int, int]:
-        """Take the sessions of a JSON export in, as this user's: how many, and how many were here already.
-
-        Each session comes in whole or not at all. Raises `InvalidRequest` for what is no export.
-        """
-        check_export(document)
-        new = known = 0
-        for session in document["sessions"]:
-            try:
-                came = await self._bring_back(session, user_id)
-            except (KeyError, TypeError, AttributeError) as error:
-                raise InvalidRequest("This export is damaged: a session lacks what every session has.") from error
-            new += came
-            known += not came
-        owner = {"user_id": str(user_id)}
-        usage = [{**row, **owner} for row in document.get("usage") or ()]
-        settings = document.get("memory_settings")
-        try:
-            things = [ArrivingThing.model_validate(thing) for thing in document.get("known") or ()]
-        except ValidationError as error:
-            raise InvalidRequest(
-                "This export is damaged: what is known of the person is not as it is written."
-            ) from error
-        async with self._database.transaction(user_id) as connection:
-            if usage:
-                await store.insert_rows(connection, "usage_daily", usage)
-            if settings:
-                await store.insert_rows(connection, "memory_settings", [{**settings, **owner}])
-        await self._remember(user_id, things)
-        return new, known
-
-    async def _bring_back(self, exported: Row, user_id: UUID) -> bool:
-        beside = ("summary", "rolling", "derivation", "messages")
-        session = {key: value for key, value in exported.items() if key not in beside}
-        owner = {"user_id": str(user_id), "session_id": session["id"]}
-        messages = [
-            # Nobody runs it any more.
-            {**message, **owner, "status": "interrupted" if message["status"] == "running" else message["status"]}
-            for message in exported["messages"]
-        ]
-        async with self._database.transaction(user_id) as connection:
-            if not await store.insert_session_row(connection, {**session, "user_id": str(user_id)}):
-                return False
-            for start in range(0, len(messages), MESSAGES_AT_ONCE):
-                await store.insert_rows(connection, "messages", messages[start : start + MESSAGES_AT_ONCE])
-            if summary := exported.get("summary"):
-                await store.insert_rows(connection, "session_summaries", [{**summary, **owner}])
-            if versions := exported.get("rolling"):
-                await store.insert_rows(connection, "rolling_summaries", [{**version, **owner} for version in versions])
-            if derivation := exported.get("derivation"):
-                await store.insert_rows(connection, "derivations", [{**derivation, **owner}])
-        return True
 
     async def _pieces(self, caller: Caller, form: str, session_ids: Sequence[UUID]) -> AsyncIterator[bytes]:
         writer = WRITERS[form]()
@@ -241,21 +219,6 @@ class Exports:
                 return
             yield messages
             after = messages[-1]["seq"]
-
-
-def is_export(document: Any) -> bool:
-    """Whether this is a JSON export of Rekindle's, of whatever version."""
-    return isinstance(document, dict) and document.get("format") == FORMAT
-
-
-def check_export(document: Any) -> None:
-    """Raise `InvalidRequest` for what is no export that this version can read."""
-    if not is_export(document) or not isinstance(document.get("sessions"), list):
-        raise InvalidRequest("This is no JSON export of Rekindle.")
-    if document.get("version") != VERSION:
-        raise InvalidRequest(
-            f"This export is of version {document.get('version')}; this version of Rekindle reads {VERSION}."
-        )
 
 
 async def _once(piece: bytes) -> AsyncIterator[bytes]:
