@@ -191,7 +191,7 @@ def test_a_turn_is_cancelled_from_the_other_server_at_once(
 def test_without_their_redis_two_servers_are_slower_and_nothing_else(
     two: tuple[RunningServer, RunningServer], model: ModelServer, redis: RedisServer, email: str, fate: str
 ) -> None:
-    model.script(Reply(WORDS, delay=0.02), Reply("And on it goes."))
+    model.default = lambda asked: Reply("And on it goes.") if asked.last == "Go on." else Reply(WORDS, delay=0.02)
     first, second = two
     second.tokens = {email: first.token(email)}
     with first.client(email) as client, second.client(email) as other:

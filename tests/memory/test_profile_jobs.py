@@ -61,6 +61,8 @@ async def test_a_bad_answer_is_tried_again_then_seen_and_derived_once_somebody_r
     assert (trouble.task, trouble.status, trouble.attempts) == ("derive", "todo", 1)
     assert not {"Hamburg", "things"} & {*str(trouble.args).split()}
 
+    await house.jobs.close()
+    await house.jobs.open()  # without a worker, whose next try would come in between
     async with house.database.connection() as connection:
         await connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name = 'derive'")
         await connection.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE task_name = 'derive'")
@@ -70,6 +72,7 @@ async def test_a_bad_answer_is_tried_again_then_seen_and_derived_once_somebody_r
 
     model.default = answer(("fact", "The user lives in Hamburg.", []))
     await house.jobs.retry(trouble.id)
+    house.jobs.start()
     async with asyncio.timeout(20):
         while await texts(house, ann) != ["The user lives in Hamburg."]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
