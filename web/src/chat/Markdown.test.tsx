@@ -1,6 +1,6 @@
 import { render, screen } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import { Markdown } from "./Markdown";
+import { FinishedMarkdown, GrowingMarkdown, Markdown } from "./Markdown";
 import { safeAddress } from "./SafeLink";
 
 describe("Markdown", () => {
@@ -25,6 +25,27 @@ describe("Markdown", () => {
   it("goes no deeper than anybody reads", () => {
     const { container } = render(<Markdown text={`${"> ".repeat(500)}deep`} />);
     expect(container.querySelectorAll("blockquote").length).toBeLessThan(60);
+  });
+});
+
+describe("an answer that was seen growing", () => {
+  const grow = (text: string) => {
+    const live = render(<GrowingMarkdown text={text} />);
+    const grown = live.container.innerHTML;
+    live.unmount();
+    const finished = render(<FinishedMarkdown text={text} />).container;
+    return { grown, finished };
+  };
+
+  it("stays as it was when it is finished", () => {
+    const { grown, finished } = grow("# One\n\nTwo *three*.\n\n```\nfour\n```\n\nFive.");
+    expect(finished.innerHTML).toBe(grown);
+    expect(finished.querySelectorAll("h3, em, pre")).toHaveLength(3);
+  });
+
+  it("is read as a whole where its links are defined elsewhere in it", () => {
+    const { finished } = grow("See [there][1].\n\nMore.\n\n[1]: https://a.example/x");
+    expect(finished.querySelector("a")?.getAttribute("href")).toBe("https://a.example/x");
   });
 });
 

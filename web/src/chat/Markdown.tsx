@@ -28,18 +28,42 @@ const DEEPEST = 40;
 
 /** A text as Markdown: no HTML, no pictures, no addresses but those that `SafeLink` lets pass. */
 export const Markdown = memo(function Markdown({ text, className }: { text: string; className?: string }) {
-  const shown = useMemo(() => render(text), [text]);
+  const shown = useMemo(() => grown.get(text) ?? render(text), [text]);
   return <div className={cn("prose", className)}>{shown}</div>;
 });
 
+/** Blocks of answers that were seen growing, as they were read: not to be read once more when an answer is finished. */
+const grown = new Map<string, ReactNode>();
+const GROWN = 300;
+
 /** The same for a text that grows: what is complete of it is not read again with every token. */
 export function GrowingMarkdown({ text }: { text: string }) {
+  const pieces = blocks(text);
+  for (const piece of pieces.slice(0, -1)) {
+    if (grown.has(piece)) continue;
+    if (grown.size >= GROWN) grown.delete(grown.keys().next().value ?? "");
+    grown.set(piece, render(piece));
+  }
+  return <Blocks pieces={pieces} />;
+}
+
+const DEFINES = /^ {0,3}\[[^\]]+\]:/m;
+
+/** A text that is whole. One that was seen growing stays in its blocks: to read it all at once would take long. */
+export function FinishedMarkdown({ text }: { text: string }) {
+  const pieces = useMemo(() => blocks(text), [text]);
+  // A link may be defined in another block than it stands in.
+  if (pieces.length > 1 && grown.has(pieces[0]!) && !DEFINES.test(text)) return <Blocks pieces={pieces} />;
+  return <Markdown text={text} />;
+}
+
+function Blocks({ pieces }: { pieces: string[] }) {
   return (
-    <div className="grid grid-cols-[minmax(0,1fr)] gap-[0.75em]">
-      {blocks(text).map((block, place) => (
+    <div className="blocks">
+      {pieces.map((piece, place) => (
         // Blocks only ever come at the end, so their places are their names.
         // biome-ignore lint: see above
-        <Markdown key={place} text={block} />
+        <Markdown key={place} text={piece} />
       ))}
     </div>
   );

@@ -8,7 +8,7 @@ import { cn } from "@/lib/cn";
 import { clock, exactly } from "@/lib/dates";
 import { CopyButton } from "./CopyButton";
 import type { Live, Outgoing, Status } from "./engine";
-import { GrowingMarkdown, Markdown } from "./Markdown";
+import { FinishedMarkdown, GrowingMarkdown } from "./Markdown";
 import { recalledSessions } from "./recalled";
 import { SourceChip } from "./Sources";
 
@@ -117,7 +117,7 @@ export const Answer = memo(function Answer({
       className={cn(row, "grid grid-cols-1 gap-2 outline-none")}
     >
       {live && <Doing statuses={live.statuses} recalled={message ? recalledOf(message) : []} waiting={live.text === ""} stopping={live.stopping} />}
-      <div data-answer>{live ? <GrowingMarkdown text={live.text} /> : message?.content && <Markdown text={message.content} />}</div>
+      <div data-answer>{live ? <GrowingMarkdown text={live.text} /> : message?.content && <FinishedMarkdown text={message.content} />}</div>
       {message && !live && <Afterwards message={message} newest={newest} actions={actions} />}
     </article>
   );
