@@ -138,9 +138,9 @@ def furnish(stage: Stage, model: ModelServer) -> None:
         if end:
             stage.http.post(f"/api/v1/sessions/{session}/end")
 
+    remember(stage)
     model.script(Reply("The answer begins, and then", then="cut"))
     talk("failed", "An answer that broke", "What is the circle of fifths?")
-    talk("trip", "Four days in Lisbon", "I want to see Lisbon in October. What should I not miss?", end=True)
     talk("bread", "Sourdough for beginners", "How do I bake my first sourdough?")
     talk(
         "piano",
@@ -148,7 +148,7 @@ def furnish(stage: Stage, model: ModelServer) -> None:
         "My left hand is always behind in fast scales. How should I practise?",
         "Yes please, make a plan for B major.",
     )
-    remember(stage)
+    talk("trip", "Four days in Lisbon", "I want to see Lisbon in October. What should I not miss?", end=True)
     stage.sessions["empty"] = stage.http.post("/api/v1/sessions").json()["id"]
 
 
@@ -171,8 +171,6 @@ PAST = (
      "How do I get ready for a half marathon?", "ran five kilometres and thinks of a half marathon"),
     (BREAD, "Folding or kneading", "This week I folded my sourdough bread in place of kneading it.",
      "Why is the crumb still dense?", "folds sourdough bread now; the crumb is still dense"),
-    (PIANO, "Thirds", "I tried piano scales in thirds and lost count.", "Should I count aloud?",
-     "tried piano scales in thirds and lost count"),
     (BREAD, "The oven", "I bake sourdough bread in a pot now, and the crust cracks.", "When does the lid come off?",
      "bakes sourdough bread in a pot and asks when the lid comes off"),
     (RUNNING, "Sore knees", "After running on tar my knees are sore for a day.", "Is grass any better?",
@@ -187,8 +185,6 @@ PAST = (
      "baked sourdough bread for guests"),
     (RUNNING, "Eight kilometres", "Running eight kilometres took me fifty minutes.", "Is that a good pace?",
      "ran eight kilometres in fifty minutes"),
-    (PIANO, "Arpeggios", "Beside piano scales I play arpeggios now.", "In which order?",
-     "plays arpeggios beside piano scales"),
     (PIANO, "All of them", "I went through all piano scales today.",
      "!I played all piano scales at 120 beats a minute.", "went through all piano scales at 120 beats a minute"),
     (BREAD, "Open crumb", "The crumb of my sourdough bread is open for the first time.", "Was it the longer rest?",
@@ -199,14 +195,18 @@ PAST = (
      "waits a day for sourdough bread in the cold"),
     (RUNNING, "Twelve", "Twelve kilometres of running, and no knee hurts.", "What do I drink on the way?",
      "ran twelve kilometres without pain"),
-    (PIANO, "Something to play", "With the piano scales in my fingers I would like a piece.", "Is Chopin too early?",
-     "looks for a piece now that the piano scales are in the fingers"),
     (RUNNING, "The day before", "Tomorrow is the race, and I go running for ten minutes only.", "What do I eat?",
      "prepares the race of the next day"),
     (RUNNING, "Twenty-one kilometres", "All that running was worth it.", "!I finished my first half marathon.",
      "finished the first half marathon"),
     (BREAD, "For the market", "Somebody asked me to sell my sourdough bread.", "How do I bake ten at once?",
      "was asked to sell sourdough bread and thinks about baking ten loaves"),
+    (PIANO, "Thirds", "I tried piano scales in thirds and lost count.", "Should I count aloud?",
+     "tried piano scales in thirds and lost count"),
+    (PIANO, "Arpeggios", "Beside piano scales I play arpeggios now.", "In which order?",
+     "plays arpeggios beside piano scales"),
+    (PIANO, "Something to play", "With the piano scales in my fingers I would like a piece.", "Is Chopin too early?",
+     "looks for a piece now that the piano scales are in the fingers"),
 )  # fmt: skip
 OTHERS = (
     ("grace@example.com", "Grace Park", "Swim test", "How do I prepare for the swim test?"),

@@ -11,7 +11,7 @@ export function ViewHead({ title, children, actions }: { title: string; children
     <header className="mb-6 flex flex-wrap items-end justify-between gap-3">
       <div className="grid gap-1">
         <h1 className="font-semibold text-2xl tracking-tight">{title}</h1>
-        {children && <p className="max-w-prose text-muted">{children}</p>}
+        {children && <p className="max-w-prose text-balance text-muted">{children}</p>}
       </div>
       {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
     </header>
