@@ -10,7 +10,7 @@ import httpx2 as httpx
 import pytest
 
 from rekindle import ConversationService, PersonalAssistant
-from rekindle.errors import ModelError, SessionNotFound
+from rekindle.errors import InvalidRequest, ModelError, SessionNotFound
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.testing import ModelServer, Refusal, Reply
@@ -230,6 +230,13 @@ async def test_messages_are_added_with_all_their_fields(house: House, caller: Ca
     assert (added.tools_used, added.processing_time_ms, added.token_count) == ([{"name": "search"}], 120, 9)
     assert (added.has_error, added.error_message) == (True, "The search is down.")
     assert loaded.messages[0].message_metadata == {"route": "repair"}
+
+
+async def test_a_title_that_no_export_could_bring_back_is_refused(house: House, caller: Caller) -> None:
+    service = ConversationService(house)
+    assert (await service.create_session(user=caller, title="x" * 300)).title == "x" * 300
+    with pytest.raises(InvalidRequest, match="300"):
+        await service.create_session(user=caller, title="x" * 301)
 
 
 async def test_the_service_keeps_users_apart(house: House, caller: Caller) -> None:

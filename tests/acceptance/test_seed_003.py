@@ -97,7 +97,10 @@ async def test_what_there_is_not_is_nothing(manager: SessionManager) -> None:
         ("user", "Hello.", {"language": "\ud83d"}),
         ("user", "Hello.", {"confidence": float("nan")}),
         ("user", "Hello.", {"at": {1, 2}}),
+        ("user", "x" * 1_000_001, None),
+        ("user", "Hello.", {"page": "x" * 1_000_001}),
     ],
+    ids=["role", "NUL", "half", "NUL kept", "half kept", "no number", "a set", "long", "long kept"],
 )
 async def test_what_cannot_be_kept_is_refused_and_leaves_nothing(
     manager: SessionManager, role: Any, content: str, metadata: dict[str, Any] | None

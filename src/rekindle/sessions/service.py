@@ -18,7 +18,7 @@ from rekindle.sessions.doors.store import Interaction
 from rekindle.sessions.hidden.service import Hidden
 from rekindle.sessions.listing.service import Listing, Wanted
 from rekindle.sessions.messages.service import Message, Messages, Role, Status
-from rekindle.sessions.storable import check_storable
+from rekindle.sessions.storable import check_storable, check_title
 from rekindle.sessions.store import Session
 from rekindle.settings import Identity as IdentityRule
 
@@ -116,6 +116,7 @@ class Sessions:
         Raises `Forbidden` when their token is good for one session only.
         """
         caller.check_whole()
+        check_title(title)
         check_storable(title, metadata, state)
         return await self._start(
             caller.user_id, assistant=assistant, title=title, metadata=metadata, state=state, lasting=lasting

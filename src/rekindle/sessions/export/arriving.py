@@ -59,7 +59,7 @@ class ArrivingMessage(BaseModel):
     tools_used: list[dict[str, Any]] | None = None
     context_used: list[Source] | None = None
     error_code: Annotated[str, Field(max_length=100)] | None = None
-    error_message: Annotated[str, Field(max_length=2_000)] | None = None
+    error_message: Annotated[str, Field(max_length=1_000_000)] | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
