@@ -216,6 +216,19 @@ def test_a_snippet_shows_why_in_a_script_without_spaces() -> None:
     assert [shown.text[start:end] for start, end in shown.highlights] == ["灯台の鐘が鳴る"]
 
 
+async def test_a_hits_neighbours_are_all_that_is_read_of_a_session(house: House, caller: Caller) -> None:
+    session = await tell(house, caller, *(f"Line {number}." for number in range(300)))
+    async with house.database.transaction(caller.user_id) as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")  # few as these are, it might read them all
+        shown = await store.list_shown(connection, [(session, 150), (session, 151), (session, 300)])
+        cursor = await connection.execute(
+            "SELECT idx_tup_fetch AS read FROM pg_stat_xact_user_tables WHERE relname = 'messages'"
+        )
+        row = await cursor.fetchone()
+    assert sorted(message.seq for message in shown) == [149, 150, 151, 152, 299, 300]
+    assert row == {"read": 6}
+
+
 async def test_a_long_session_is_kept_in_blocks_of_which_only_the_last_is_written_again(
     knowing: House, caller: Caller
 ) -> None:

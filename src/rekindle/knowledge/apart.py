@@ -49,22 +49,16 @@ class Reader:
                 process.kill()
             await process.wait()
 
-    async def read(
-        self,
-        body: bytes,
-        kind: Kind,
-        name: str,
-        base: str | None = None,
-        charset: str | None = None,
-        path: str | None = None,
-    ) -> Read:
-        """The document in `body`, as `reading.read` reads it. Raises `Unreadable`."""
-        about = {"kind": kind, "name": name, "base": base, "charset": charset, "path": path}
+    async def read(self, body: bytes, kind: Kind, name: str, **about: str | None) -> Read:
+        """The document in `body`, as `reading.read` reads it, which knows what else may be told `about` it.
+
+        Raises `Unreadable`.
+        """
         if kind not in _APART and len(body) <= _SMALL:
-            return await asyncio.to_thread(read, body, kind, name, base, charset, path)
+            return await asyncio.to_thread(read, body, kind, name, **about)
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._ask(body, about)
+                answer = await self._ask(body, {"kind": kind, "name": name, **about})
         except TimeoutError as error:
             await self.aclose()
             raise Unreadable(f"It takes longer than {self._seconds:g} s to read.") from error

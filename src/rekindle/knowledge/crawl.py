@@ -219,7 +219,7 @@ class Crawl:
             self._outcome.others += 1
             return None
         name = httpx2.URL(url).path.rstrip("/").rpartition("/")[2] or httpx2.URL(url).host
-        document = await self._reader.read(answer.body, kind, name, url, answer.charset)
+        document = await self._reader.read(answer.body, kind, name, base=url, charset=answer.charset)
         rules = answer.headers.get("x-robots-tag", "").lower()
         if document.follow and "nofollow" not in rules and "none" not in rules:
             self._follow([link.url for link in document.links], depth)

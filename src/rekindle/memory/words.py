@@ -32,7 +32,7 @@ _MONTH = re.compile(r"\s+(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|[a-
 _LONGEST_SENTENCE = 500
 """A run of text without an end is cut here (characters), so that one message is never one sentence."""
 
-_LONGEST_WORD = 40
+LONGEST_WORD = 40
 """Characters of a word that has a stem: what is no word is not kept in memory, either."""
 _VOWEL = re.compile(r"[aeiouy]")
 
@@ -93,7 +93,7 @@ def stem(word: str) -> str:
 
     Other languages' words, numbers, words of up to three letters and endless ones stay as they are.
     """
-    if len(word) > _LONGEST_WORD:
+    if len(word) > LONGEST_WORD:
         return word
     return _stem(word)
 

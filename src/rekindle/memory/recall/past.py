@@ -117,8 +117,8 @@ class Past:
     length: NDArray[np.float32]
     """(n,) words of each line."""
     words: NDArray[np.uint32]
-    word_end: Places
-    """(n,) where in `words` those of a line end."""
+    word_line: NDArray[np.int32]
+    """The line that each of `words` is of."""
     wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
     """By model, lines as wholes: their places (None: all lines), and the signs of their vectors, a line a column."""
 
@@ -220,7 +220,7 @@ def gather(kept: Packed) -> Past:
         called=called,
         length=facts["words"].astype(np.float32),
         words=np.frombuffer(kept.words, np.uint32),
-        word_end=np.cumsum(facts["words"], dtype=np.intp),
+        word_line=np.repeat(np.arange(len(facts), dtype=np.int32), facts["words"]),
         wholes=_wholes(kept, sizes),
     )
 
@@ -257,7 +257,7 @@ def joined(past: Past, late: Past) -> Past:
         called=past.called,
         length=np.concatenate((past.length, late.length)),
         words=np.concatenate((past.words, late.words)),
-        word_end=np.concatenate((past.word_end, late.word_end + len(past.words))),
+        word_line=np.concatenate((past.word_line, late.word_line + np.int32(len(past)))),
         wholes={
             name: (np.arange(len(past)) if places is None else places, signs)
             for name, (places, signs) in past.wholes.items()

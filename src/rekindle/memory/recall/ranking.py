@@ -172,12 +172,12 @@ def _times_before(sessions: Places, score: Scores) -> Scores:
     return before
 
 
-def late_interaction(questions: Sequence[Vectors], lines: Bits, ends: Places) -> list[Scores]:
+def late_interaction(questions: Sequence[Vectors], lines: Bits, starts: Places) -> list[Scores]:
     """For each question, of each line: the mean, over the question's tokens, of the nearness of the nearest token.
 
-    `lines` are the tokens of one line after the other, at least one of each, `ends` where each line's end.
+    `lines` are the tokens of one line after the other, at least one of each, `starts` where each line's begin.
     """
-    near = nearest(lines, np.concatenate(([0], ends[:-1])), np.concatenate(questions))
+    near = nearest(lines, starts, np.concatenate(questions))
     parts = np.split(
         near / np.float32(math.sqrt(WIDTH)), np.cumsum([len(question) for question in questions])[:-1], axis=1
     )
@@ -190,7 +190,8 @@ def _near(questions: tuple[Question, Question], tokens: Tokens, words: Scores) -
     known = tokens.counts > 0
     if known.any():
         asked = [question.tokens for question in (questions[:1] if questions[0] is questions[1] else questions)]
-        scores = late_interaction(asked, tokens.bits, np.cumsum(tokens.counts[known]))
+        starts = np.cumsum(tokens.counts)[known] - tokens.counts[known]
+        scores = late_interaction(asked, tokens.bits, starts)
         near[known], as_asked[known] = 2 * standard(scores[0]), 2 * standard(scores[-1])
     return _as_words_tell(near, known, words), _as_words_tell(as_asked, known, words)
 
@@ -229,7 +230,7 @@ def _find(past: Past, words: Sequence[int]) -> list[Found]:
         for start in range(0, len(past.words), _PIECE)
     ]
     places = np.concatenate(pieces) if pieces else np.zeros(0, np.intp)
-    lines, which = np.searchsorted(past.word_end, places, side="right"), past.words[places]
+    lines, which = past.word_line[places].astype(np.intp), past.words[places]
     return [_counted(lines[which == number]) for number in numbers]
 
 

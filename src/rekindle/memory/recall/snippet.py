@@ -6,12 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rekindle.memory.words import stem, words
+from rekindle.memory.words import LONGEST_WORD, stem, words
 
 LENGTH = 240
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_LONGEST_WORD = 40
-"""Characters; a longer one is no word of a language with spaces, and its stems are not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ def snippet(text: str, terms: Collection[str]) -> Snippet:
     spans = [
         m.span()
         for m in _WORD.finditer(text)
-        if not wanted.isdisjoint((_known_stems if len(m[0]) <= _LONGEST_WORD else _stems)(m[0]))
+        if not wanted.isdisjoint((_known_stems if len(m[0]) <= LONGEST_WORD else _stems)(m[0]))
     ]
     start = 0
     if len(text) > LENGTH and spans:
@@ -55,11 +53,11 @@ def _word_begins(text: str, at: int, latest: int) -> int:
     """Where the next word begins, from here on; here, in a script without spaces."""
     if at <= 0:
         return 0
-    space = text.find(" ", at - 1, min(latest, at + _LONGEST_WORD))
+    space = text.find(" ", at - 1, min(latest, at + LONGEST_WORD))
     return space + 1 if space >= 0 else at
 
 
 def _word_ended(text: str, at: int) -> int:
     """Where the last whole word up to here ends; here, in a script without spaces."""
-    space = text.rfind(" ", at - _LONGEST_WORD, at + 1)
+    space = text.rfind(" ", at - LONGEST_WORD, at + 1)
     return space if space >= 0 else at
