@@ -124,6 +124,7 @@ def test_chinese_has_key_phrases_too() -> None:
         ("We start next week.", Cue.PLAN),
         ("I passed the exam with 85%!", Cue.MILESTONE),
         ("I finally got the new job!", Cue.MILESTONE),
+        ("Won the regional final last week", Cue.MILESTONE),
         ("I cleaned it and it works now", Cue.MILESTONE),
         ("My dog ate a shoe.", Cue.FACT),
     ],
@@ -230,3 +231,7 @@ def test_a_message_of_200_kilobytes_does_not_hang(text: str) -> None:
     key_phrases([text])
     words(text)
     assert time.thread_time() - began < 10  # what takes the square of its length takes minutes
+
+
+def test_what_will_not_be_done_is_nothing_reached() -> None:
+    assert not cues("Won't let anything hold me back!") & Cue.MILESTONE

@@ -80,7 +80,8 @@ _CUES = {
         r"accepted|hired|promoted|married|engaged|divorced|certified|fired|laid off)|had (?:a|our|my) (?:baby|son|"
         r"daughter)|made it to the|set a (?:new )?(?:personal )?(?:record|best)|booked|fixed|solved)\b",
         r"\b(?:it|that|everything|all) (?:(?:is|['’]s) )?(?:now )?(?:works|worked|working|fixed|solved|sorted)\b",
-        r"^(?:just |finally |recently )*(?:passed|finished|completed|graduated|won|launched|got the job|lost my job)\b",
+        r"^(?:just |finally |recently )*(?:passed|finished|completed|graduated|won(?!['’]t)|launched|got the job|"
+        r"lost my job)\b",
         r"\bmy first (?:ever )?(?!time\b)\w+|\b(?:bestanden|abgeschlossen|j['’]ai réussi|j['’]ai fini|aprobé)\b|通过了|"
         r"合格し",
     ),
