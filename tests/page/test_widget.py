@@ -293,6 +293,7 @@ def test_the_components_work_in_a_hosts_own_react_app(site: Asking, host_app: st
     expect(visitor.locator("[data-answer]")).to_have_text("You said: From my own app")
     expect(visitor.locator("[data-status=complete]")).to_be_visible()
     recent = visitor.get_by_role("region", name="Recent questions")
+    expect(recent.get_by_role("button", name="From my own app")).to_be_visible()
     recent.get_by_role("button", name="What is a fugue?").click()
     expect(visitor.locator("#asked")).to_have_text("What is a fugue?")
     recent.get_by_role("button", name="What is a fugue?").click(modifiers=["Control"])

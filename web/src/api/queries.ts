@@ -128,5 +128,5 @@ export function useFollowing(): void {
 export function sessionChanged(queries: QueryClient, id: string): void {
   void queries.invalidateQueries({ queryKey: names.sessions });
   void queries.invalidateQueries({ queryKey: names.session(id) });
-  void queries.invalidateQueries({ queryKey: names.recent(id) });
+  for (const where of [id, null]) void queries.invalidateQueries({ queryKey: names.recent(where) });
 }
