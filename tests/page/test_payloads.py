@@ -220,7 +220,7 @@ def test_no_payload_runs_or_fetches_anything_anywhere(
     printed = PdfReader(io.BytesIO(took["pdf"].content))
     assert "<img" in printed.pages[0].extract_text()
     assert not [page for page in printed.pages if page.annotations]
-    assert not {"/OpenAction", "/AA", "/AcroForm", "/Names"} & set(printed.trailer["/Root"])
+    assert not {"/OpenAction", "/AA", "/AcroForm", "/Names"} & set(printed.root_object)
     assert asked == []
     record_property(
         "figure", f"page: {len(payloads)} payloads ran nothing and fetched nothing in {len(views) + 5} views"
