@@ -57,7 +57,7 @@ def test_an_answer_streams_as_markdown_and_the_session_is_in_the_address(site: A
 
 
 def test_a_reload_and_another_browser_go_on_to_the_same_bytes(site: Asking, ada: Person, arrive: Arrive) -> None:
-    answers(site, tale=Reply(LONG, delay=0.08))
+    answers(site, tale=Reply(LONG, delay=0.15))
     page = ada.go(f"/s/{ada.begin()}")
     say(page, "Tell a tale.")
     expect(page.locator("[data-answer]").last).to_contain_text("word3")
@@ -82,7 +82,7 @@ def test_an_open_tab_hears_of_a_turn_begun_elsewhere(site: Asking, ada: Person, 
 
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_stop_works_from_each_and_keeps_what_was_said(site: Asking, ada: Person, arrive: Arrive, where: str) -> None:
-    answers(site, tale=Reply(LONG, delay=0.1))
+    answers(site, tale=Reply(LONG, delay=0.15))
     page = ada.go(f"/s/{ada.begin()}")
     say(page, "Tell a tale.")
     expect(page.locator("[data-answer]").last).to_contain_text("word2")
