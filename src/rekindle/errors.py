@@ -75,6 +75,13 @@ class BodyTooLarge(InvalidRequest):
     code = "body_too_large"
 
 
+class RequestTooSlow(InvalidRequest):
+    """The request did not arrive in time. Send it again."""
+
+    status = 408
+    code = "request_too_slow"
+
+
 class Unauthenticated(RekindleError):
     """A bearer token is needed, and this is none that holds."""
 

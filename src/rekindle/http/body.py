@@ -1,14 +1,19 @@
 """What comes in: request bodies bounded, and strict JSON whatever their declared type; no NUL in queries."""
 
+import asyncio
 import json
 import re
+import time
 
 from pydantic_core import from_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rekindle.errors import BodyTooLarge, InvalidRequest, MalformedBody
+from rekindle.errors import BodyTooLarge, InvalidRequest, MalformedBody, RequestTooSlow
 from rekindle.http.problems import problem_response
 
+SECONDS = 60.0
+STREAMED_SECONDS = 600.0
+"""How long a body is waited for in all; not counted is what an endpoint does between its pieces."""
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL; after an even number of backslashes, as an odd one ends in an escaped backslash."""
 
@@ -21,11 +26,14 @@ class JsonBody:
     read as JSON, as the examples of door 000 have it.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, streamed: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, streamed: frozenset[str] = frozenset(), seconds: float = SECONDS
+    ) -> None:
         """`streamed`: paths whose endpoint reads the body itself, piece by piece, and bounds it."""
         self._app = app
         self._max_bytes = max_bytes
         self._streamed = streamed
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -36,11 +44,14 @@ class JsonBody:
             error = InvalidRequest("The query holds a NUL character (%00), which nothing can be.")
             await problem_response(error)(scope, receive, send)
             return
-        if scope["method"] in ("GET", "HEAD", "OPTIONS") or scope["path"] in self._streamed:
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
+        if scope["path"] in self._streamed:
+            await self._app(scope, _in_time(receive, STREAMED_SECONDS), send)
+            return
         try:
-            body = await self._read(scope, receive)
+            body = await self._read(scope, _in_time(receive, self._seconds))
             if body is None:
                 return
             _check(body)
@@ -83,6 +94,27 @@ def _check(body: bytes) -> None:
         raise MalformedBody(f"The body is not JSON that can be stored: {error}.") from error
     if _NUL.search(body):
         raise MalformedBody("The body holds a NUL character (\\u0000), which cannot be stored.")
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """The same, which raises `RequestTooSlow` when the pieces of a body are waited for longer than this in all."""
+    left, whole = seconds, False
+
+    async def in_time() -> Message:
+        nonlocal left, whole
+        if whole:  # what follows is the client's leaving, however late
+            return await receive()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                message = await receive()
+        except TimeoutError as error:
+            raise RequestTooSlow from error
+        left -= time.monotonic() - began
+        whole = not message.get("more_body")
+        return message
+
+    return in_time
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -51,6 +51,8 @@ def problem_response(error: RekindleError) -> ProblemResponse:
         headers["retry-after"] = "5"
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
+    elif error.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["connection"] = "close"  # what may still come of the request is no other one
     problem = Problem(title=error.title(), status=error.status, detail=error.detail, code=error.code, **error.extra)
     return ProblemResponse(problem.model_dump(), error.status, headers)
 
