@@ -206,7 +206,7 @@ def test_functions_that_act_for_their_owner_are_few_and_look_nothing_up_where_ot
     rows = database.execute(
         "SELECT proname, proconfig::text FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
     ).fetchall()
-    assert {name for name, _ in rows} <= {"forget_jobs", "remember_erased"}
+    assert {name for name, _ in rows} <= {"forget_jobs", "is_given_up", "remember_erased"}
     for name, settings in rows:
         assert settings, name
         assert "search_path=" in settings, name

@@ -155,6 +155,13 @@ async def test_a_price_nobody_told_is_not_made_of_what_comes_nearest() -> None:
     assert nearest == 'What comes nearest: you told me earlier: "I need CPO training"'
 
 
+async def test_it_does_not_say_that_it_has_nothing_about_what_it_goes_on_to_quote() -> None:
+    session = await converse("I keep bees behind the greenhouse.", "Where are the bees?")
+    nothing, nearest = replies(session)[-1].split("\n\n")
+    assert nothing == "I have nothing to quote that answers this."
+    assert nearest == 'What comes nearest: you told me earlier: "I keep bees behind the greenhouse."'
+
+
 async def test_what_another_model_said_in_the_session_is_quoted_as_said_by_it() -> None:
     reply = await ask(
         "When does the course start?", Said("user", "hi"), Said("assistant", "The course starts on 3 May in Austin.")

@@ -177,14 +177,19 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
         fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
     nearest = [quote for quote in fitting[:1] if quote != welcomed]
     return [
-        _nothing(question, beyond=welcomed is not None and welcomed in fitting),
+        _nothing(question, beyond=welcomed is not None and welcomed in fitting, beside=nearest),
         *(f"What comes nearest: {_lower(_attributed(quote))}" for quote in nearest),
     ]
 
 
-def _nothing(question: str, *, beyond: bool) -> str:
+def _nothing(question: str, *, beyond: bool, beside: Sequence[Quote] = ()) -> str:
+    """That nothing answers; said of its topic only where no quote `beside` is about just that."""
     about = key_phrases([question], 1)
-    return f"{'Beyond that ' if beyond else ''}I have nothing to quote {f'about {about[0]}' if about else 'on that'}."
+    if about and any(key_stems(about[0]) <= key_stems(quote.text) for quote in beside):
+        missing = "that answers this"
+    else:
+        missing = f"about {about[0]}" if about else "on that"
+    return f"{'Beyond that ' if beyond else ''}I have nothing to quote {missing}."
 
 
 def _noted(told: str) -> str:

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { Archive, CircleCheck, Ellipsis, MessageSquare, Pencil, Trash2 } from "lucide-react";
-import { type FormEvent, type MouseEvent, memo, useState } from "react";
+import { type FormEvent, type MouseEvent, memo, useEffect, useRef, useState } from "react";
 import type { ListedSession as Session } from "@/api/client";
 import { useSessions } from "@/api/queries";
 import { Button } from "@/components/ui/button";
@@ -17,15 +17,20 @@ export function SessionList({ current }: { current: string | null }) {
   const list = useSessions();
   const leaving = useLeaving();
   const [naming, setNaming] = useState<Session | null>(null);
+  const found = new Map(list.data?.pages.flatMap((page) => page.items).map((session) => [session.id, session]));
+  const sessions = [...found.values()].filter((session) => !leaving.has(session.id));
+  // The button may be gone once more have come: whoever used it goes on at the first of them.
+  const goOn = useRef<{ side: Element | null; at: number } | null>(null);
+  useEffect(() => {
+    if (!goOn.current || sessions.length <= goOn.current.at) return;
+    goOn.current.side?.querySelectorAll<HTMLElement>("li > a")[goOn.current.at]?.focus();
+    goOn.current = null;
+  }, [sessions.length]);
   if (list.isPending) return <Loading className="pt-2" lines={5} />;
   if (list.isError && !list.data) return <Failure error={list.error} onRetry={() => void list.refetch()} />;
-  const found = new Map(list.data.pages.flatMap((page) => page.items).map((session) => [session.id, session]));
-  const sessions = [...found.values()].filter((session) => !leaving.has(session.id));
-  // The button may be gone by then: whoever used it goes on at the first of those that came.
-  const more = async (event: MouseEvent) => {
-    const side = event.currentTarget.closest("nav");
-    await list.fetchNextPage();
-    requestAnimationFrame(() => side?.querySelectorAll<HTMLElement>("li > a")[sessions.length]?.focus());
+  const more = (event: MouseEvent) => {
+    goOn.current = { side: event.currentTarget.closest("nav"), at: sessions.length };
+    void list.fetchNextPage();
   };
   if (sessions.length === 0) return <p className="px-2.5 py-4 text-muted text-sm">Your sessions will be listed here.</p>;
   return (
