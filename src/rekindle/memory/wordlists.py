@@ -73,7 +73,7 @@ ability abstract abundance accept acceptance accident achieve achievement achiev
 additional admire adorable advantage advantages adventure adventures afford against ages air allow alternative
 although ambiance ambience ambition amidst among amongst amount appear appearance appreciation approach area aspect
 assume assure atmosphere attach attempt attend attention attitude attract aunt available average avoid awareness
-axiousness background barrier base based basic basis battle beautifully beauty beginning behave behavior behaviour
+background barrier base based basic basis battle beautifully beauty beginning behave behavior behaviour
 behind belief belong below beneath beneficial benefit beside besides between beyond bless blessed blessing body bold
 boost boring born both bother bowl boy boyfriend brave break breakdown breakfast breath breathing brief bright
 brilliant brother build bump burden cafe calm calmness capability capable capture care careful case cash cause
@@ -117,7 +117,7 @@ pose position positivity possibility potential power practice praise pray pre-se
 preparation prepare presence present pressure pretend previous price pride principle prior priority private prize
 proceed process produce product production professional progress project promise promising promote promotion proper
 property protect prove provide public pull pure purpose pursue push pushy quality quantity quiet quote raise random
-range rare rate react reaction realistic reality reason reassurance recall reccomend reccomendation recharge
+range rare rate react reaction realistic reality reason reassurance recall recharge
 recognition recommend recommendation record recover reduce refer reflect reflection refresh refreshing refuse regard
 region regret regular rejection rejuvenation relate related relation relationship relative relax relaxed relaxing
 release relevant reliable relief relieved rely remain remarkable remember remote remove repeat replace reply report

@@ -1,10 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { CircleCheck, RotateCcw } from "lucide-react";
 import { held } from "@/api/client";
 import { useApi } from "@/api/house";
 import { Problem } from "@/api/problem";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
+import { More } from "@/components/ui/more";
 import { Empty, Failure, Loading } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
 import { exactly } from "@/lib/dates";
@@ -16,7 +17,13 @@ const POLL_MS = 10_000;
 export function Jobs() {
   const api = useApi();
   const queries = useQueryClient();
-  const jobs = useQuery({ queryKey: ["admin", "jobs"], queryFn: () => held(api.http.GET("/api/v1/admin/jobs")), refetchInterval: POLL_MS });
+  const jobs = useInfiniteQuery({
+    queryKey: ["admin", "jobs"],
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => held(api.http.GET("/api/v1/admin/jobs", { params: { query: pageParam ? { cursor: pageParam } : {} } })),
+    getNextPageParam: (last) => last.next,
+    refetchInterval: POLL_MS,
+  });
   const retry = useMutation({
     mutationFn: (id: number) => held(api.http.POST("/api/v1/admin/jobs/{job_id}/retry", { params: { path: { job_id: String(id) } } })),
     onSuccess: () => {
@@ -27,7 +34,8 @@ export function Jobs() {
   });
   if (jobs.isPending) return <Loading lines={4} />;
   if (jobs.isError) return <Failure error={jobs.error} onRetry={() => void jobs.refetch()} />;
-  const { items, waiting, running, failed } = jobs.data;
+  const items = jobs.data.pages.flatMap((page) => page.items);
+  const { waiting = 0, running = 0, failed = 0 } = jobs.data.pages[0] ?? {};
   return (
     <div className="grid grid-cols-1 gap-4">
       <p className="text-muted text-sm" data-total>
@@ -65,6 +73,7 @@ export function Jobs() {
           ))}
         </Table>
       )}
+      <More list={jobs} />
     </div>
   );
 }
