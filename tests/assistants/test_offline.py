@@ -94,6 +94,7 @@ async def test_the_welcome_quotes_what_fits_the_first_message_best() -> None:
     assert 'Last time (28 October 2025) you asked: "What is Lifeguard certification?"' in reply
     assert reply.endswith("I have nothing to quote about instructor certification.")
     assert 'you told me: "I need CPO training"' in await ask("Continue my training", recalled=[POOL])
+    assert (await ask("Where is the CPO training?", recalled=[POOL])).endswith('you told me: "I need CPO training"')
 
 
 async def test_of_several_sessions_the_fitting_one_is_quoted_with_its_date() -> None:

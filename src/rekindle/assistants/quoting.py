@@ -176,6 +176,8 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
     if not fitting and personal:  # what has no word in common may still be near in meaning
         fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
     nearest = [quote for quote in fitting[:1] if quote != welcomed]
+    if welcomed in fitting and not nearest and _is_of(welcomed, key_phrases([question], 1)):
+        return []  # the welcome has just quoted it
     return [
         _nothing(question, beyond=welcomed is not None and welcomed in fitting, beside=nearest),
         *(f"What comes nearest: {_lower(_attributed(quote))}" for quote in nearest),
@@ -185,11 +187,16 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
 def _nothing(question: str, *, beyond: bool, beside: Sequence[Quote] = ()) -> str:
     """That nothing answers; said of its topic only where no quote `beside` is about just that."""
     about = key_phrases([question], 1)
-    if about and any(key_stems(about[0]) <= key_stems(quote.text) for quote in beside):
+    if any(_is_of(quote, about) for quote in beside):
         missing = "that answers this"
     else:
         missing = f"about {about[0]}" if about else "on that"
     return f"{'Beyond that ' if beyond else ''}I have nothing to quote {missing}."
+
+
+def _is_of(quote: Quote | None, about: Sequence[str]) -> bool:
+    """Whether a quote holds all words of a topic."""
+    return quote is not None and bool(about) and key_stems(about[0]) <= key_stems(quote.text)
 
 
 def _noted(told: str) -> str:
