@@ -41,8 +41,11 @@ _SAME = (
     "name call heiße llamo appelle chiamo 名字",
 )
 _CANON = {stem(word): stem(group.split()[0]) for group in _SAME for word in group.split()}
-_SMALL_CHANGE = COMMON_STEMS - _CANON.keys() - {stem("course")} | frozenset(map(stem, ("like", "name", "begin", "old")))
-"""What tells nothing of what is asked. A course is one of a school's here, not the one of "of course"."""
+_SMALL_CHANGE = COMMON_STEMS - _CANON.keys() - {stem("course"), stem("cancel")} | frozenset(
+    map(stem, ("like", "name", "begin", "old"))
+)
+"""What tells nothing of what is asked. A course is one of a school's here, not the one of "of course", and may be what
+somebody cancels."""
 _META_WORDS = "tell say remember recall mention know ask talk discuss remind previous earlier last"
 _META = frozenset(map(stem, _META_WORDS.split()))
 """Words of "What did I tell you about …", which the answer need not hold."""
