@@ -35,7 +35,7 @@ from rekindle.http import (
 from rekindle.http.body import JsonBody
 from rekindle.http.client import check_limits
 from rekindle.http.doors import door_000, door_001, door_002, door_004
-from rekindle.http.origins import NamedOrigins
+from rekindle.http.origins import allow_origins
 from rekindle.http.problems import PROBLEMS, add_problem_handlers, describe_problems
 from rekindle.settings import Settings
 
@@ -71,7 +71,7 @@ def create_app(settings: Settings, crew: Sequence[Assistant] = (), *, drain_on_s
     )
     app.add_middleware(JsonBody, max_bytes=settings.max_body_bytes, streamed=me.STREAMED)
     if settings.api_origins:
-        app.add_middleware(NamedOrigins, origins=settings.api_origins)
+        allow_origins(app, settings.api_origins)
     add_problem_handlers(app)
     describe_problems(app)
     for part in (

@@ -34,6 +34,21 @@ async def test_a_named_site_may_call_the_api_with_a_token_and_without_cookies(na
     assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_a_named_site_reads_of_an_unforeseen_error_too() -> None:
+    app = create_app(make_settings("", Path("nowhere"), api_origins=SHOP))
+
+    @app.get("/api/v1/fault")
+    async def fault() -> None:
+        raise ZeroDivisionError
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://rekindle.example") as http:
+        answer = await http.get("/api/v1/fault", headers={"origin": SHOP})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["access-control-allow-origin"] == SHOP
+
+
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "https://shop.example.evil.example", "null"])
 async def test_other_sites_may_not(named: httpx.AsyncClient, origin: str) -> None:
     refused = await named.options("/api/v1/sessions", headers={"origin": origin, **ASKING})
