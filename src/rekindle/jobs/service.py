@@ -7,10 +7,9 @@ loses nothing: `find_work` finds it again each minute. A job whose worker is gon
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import procrastinate
@@ -22,7 +21,7 @@ from procrastinate.worker import Worker
 
 from rekindle.errors import InvalidRequest, ModelError, NotFound, RekindleError, SessionNotFound, Unavailable, UserGone
 from rekindle.jobs import store
-from rekindle.jobs.store import FIRST, Place
+from rekindle.jobs.store import FIRST, Place, Trouble
 from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.service import Knowledge
 from rekindle.memory.profile.service import Profile
@@ -51,18 +50,6 @@ AGAIN_SECONDS = 2.0
 """How long a worker that lost the database waits before it begins again."""
 CLOSE_SECONDS = 6.0
 """Longest wait for a worker that ends: a little more than its jobs are given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A job that failed for good (`failed`), or waits to be tried again (`todo`). `args` are ids, never words."""
-
-    id: int
-    task: str
-    status: Literal["failed", "todo"]
-    attempts: int
-    args: dict[str, Any]
-    next_at: datetime | None
 
 
 class Patience(BaseRetryStrategy):
@@ -310,24 +297,18 @@ class Jobs:
 
         The list goes on `after` the state and number of a job.
         """
-        rows = await store.list_troubles(self._connector, QUEUE, after=after or FIRST, limit=limit)
-        return [
-            Trouble(row["id"], row["task_name"], row["status"], row["attempts"], row["args"], row["scheduled_at"])
-            for row in rows
-        ]
+        return await store.list_troubles(self._connector, QUEUE, after=after or FIRST, limit=limit)
 
     async def retry(self, job_id: int) -> Trouble:
         """Try a job that failed for good again, now; raises `NotFound` when there is no such job."""
-        manager = self._app.job_manager
-        found = list(await manager.list_jobs_async(id=job_id, queue=QUEUE, status="failed"))
-        if not found:
+        trouble = await store.find_failed(self._connector, QUEUE, job_id)
+        if trouble is None:
             raise NotFound("There is no failed job with this number.")
-        [job] = found
         try:
-            await manager.retry_job(job)
+            await self._app.job_manager.retry_job_by_id_async(job_id, datetime.now(UTC))
         except exceptions.UniqueViolation:
             log.debug("job.queued_already", job=job_id)
-        return Trouble(job_id, job.task_name, "failed", job.attempts, dict(job.task_kwargs), job.scheduled_at)
+        return trouble
 
     async def _work(self) -> None:
         while True:
