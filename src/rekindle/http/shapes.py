@@ -189,6 +189,13 @@ class MessageOut(BaseModel):
         )
 
 
+def whole_number(text: str, *, below: int) -> int:
+    """A number from 0 on in the digits of ASCII; raises `ValueError` for any other text, and when it is not `below`."""
+    if not (text.isascii() and text.isdecimal()) or int(text) >= below:
+        raise ValueError("no number in its range")
+    return int(text)
+
+
 def aware(when: datetime | None) -> datetime | None:
     """A time in UTC where none was told."""
     return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
@@ -234,9 +241,7 @@ def read_interaction_cursor(cursor: str | None) -> tuple[datetime, UUID, int] | 
 
 def _place_of_interaction(text: str) -> tuple[datetime, UUID, int]:
     session, _, seq = text.rpartition(" ")
-    if not (seq.isascii() and seq.isdecimal() and int(seq) < 2**31):
-        raise ValueError("no seq")
-    return *_place_of_session(session), int(seq)
+    return *_place_of_session(session), whole_number(seq, below=2**31)
 
 
 def _place_of_session(text: str) -> tuple[datetime, UUID]:

@@ -10,11 +10,11 @@ from rekindle.conversation.erasure.service import check_confirmed
 from rekindle.errors import NotFound
 from rekindle.http.caller import AdminDep, HouseDep, known_id
 from rekindle.http.me import Confirmation, UsageReport
-from rekindle.http.shapes import Cursor, Limit, Page, Shape, read_cursor, written
+from rekindle.http.shapes import Cursor, Limit, Page, Shape, read_cursor, whole_number, written
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
-MOST_DIGITS = 18
+JOB_IDS = 2**63
 
 
 class JobOut(Shape):
@@ -50,9 +50,11 @@ async def list_jobs(
 @router.post("/jobs/{job_id}/retry")
 async def retry_job(house: HouseDep, admin: AdminDep, job_id: str) -> JobOut:
     """Try a job that failed for good again, now."""
-    if not (job_id.isascii() and job_id.isdecimal() and len(job_id) <= MOST_DIGITS):
-        raise NotFound  # a malformed number is an unknown one
-    return JobOut.of(await house.jobs.retry(int(job_id)))
+    try:
+        number = whole_number(job_id, below=JOB_IDS)
+    except ValueError:
+        raise NotFound from None  # a malformed number is an unknown one
+    return JobOut.of(await house.jobs.retry(number))
 
 
 @router.get("/usage")
@@ -74,10 +76,8 @@ async def erase_user(house: HouseDep, admin: AdminDep, user_id: str, confirmatio
 
 def _place_of_job(text: str) -> tuple[Literal["failed", "todo"], int]:
     state, _, number = text.partition(" ")
-    if not (number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS):
-        raise ValueError("no number")
     match state:
         case "failed" | "todo":
-            return state, int(number)
+            return state, whole_number(number, below=JOB_IDS)
         case _:
             raise ValueError("no state")
