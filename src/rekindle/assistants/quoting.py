@@ -176,17 +176,17 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
     if not fitting and personal:  # what has no word in common may still be near in meaning
         fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
     nearest = [quote for quote in fitting[:1] if quote != welcomed]
-    if welcomed in fitting and not nearest and _is_of(welcomed, key_phrases([question], 1)):
+    about, in_welcome = key_phrases([question], 1), welcomed in fitting
+    if in_welcome and not nearest and _is_of(welcomed, about):
         return []  # the welcome has just quoted it
     return [
-        _nothing(question, beyond=welcomed is not None and welcomed in fitting, beside=nearest),
+        _nothing(about, beyond=in_welcome, beside=nearest),
         *(f"What comes nearest: {_lower(_attributed(quote))}" for quote in nearest),
     ]
 
 
-def _nothing(question: str, *, beyond: bool, beside: Sequence[Quote] = ()) -> str:
-    """That nothing answers; said of its topic only where no quote `beside` is about just that."""
-    about = key_phrases([question], 1)
+def _nothing(about: Sequence[str], *, beyond: bool = False, beside: Sequence[Quote] = ()) -> str:
+    """That nothing answers; said of the topic only where no quote `beside` is about just that."""
     if any(_is_of(quote, about) for quote in beside):
         missing = "that answers this"
     else:
@@ -245,7 +245,7 @@ def _results(message: str, found: Sequence[Found]) -> list[str]:
                 f"The tool “{tool}” failed: {shorten(result.pieces[0][0], 200) if result.pieces else 'no reason given'}"
             )
         elif not result.pieces and result.of_the_past:
-            lines.append(_nothing(message, beyond=False))
+            lines.append(_nothing(key_phrases([message], 1)))
         elif not result.pieces:
             lines.append(f"The tool “{tool}” found nothing. Tell me more of what you are looking for.")
         else:
