@@ -169,8 +169,8 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if Tool(part.tool_name, "", {}).of_the_past:
         # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
         best = _best(message, [(_own(text), source) for text, source in pieces])
-        told = [(text, source) for text, source in best if without_echoes([Quote(text, "user")], message)]
-        return Found(part.tool_name, tuple(told), of_the_past=True)
+        fresh = {quote.text for quote in without_echoes([Quote(text, "user") for text, _ in best], message)}
+        return Found(part.tool_name, tuple(piece for piece in best if piece[0] in fresh), of_the_past=True)
     names_nothing = not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " ")))
     if len(pieces) > 1 and (names_nothing or _needed(message)):
         # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first
