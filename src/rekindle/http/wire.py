@@ -59,7 +59,7 @@ class Http(H11Protocol):
         self._refuse(HeadersTooLarge() if too_large else UnreadableRequest())
 
     def _wait_for_head(self) -> None:
-        self._waiting = self.loop.call_later(self.HEAD_SECONDS, self._refuse, RequestTooSlow())
+        self._waiting = self.loop.call_later(self.HEAD_SECONDS, lambda: self._refuse(RequestTooSlow()))
 
     def _stop_waiting(self) -> None:
         if self._waiting:
