@@ -55,21 +55,12 @@ class Written(BaseModel):
     milestones: _Items = ()
 
 
-_THOUGHT = re.compile(
-    r"<(think|thinking|thought|reasoning|reflection|scratchpad)\b[^<>]*>|(\[THINK\])|(<\|channel\|>analysis)",
-    re.IGNORECASE,
-)
-_ENDS = re.compile(
-    r"</(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|(\[/THINK\])|(<\|end\|>)", re.IGNORECASE
-)
+_TAGS = "think|thinking|thought|reasoning|reflection|scratchpad"
+_THOUGHT = re.compile(rf"<({_TAGS})\b[^<>]*>|(\[THINK\])|(<\|channel\|>analysis)", re.IGNORECASE)
+_ENDS = re.compile(rf"</({_TAGS})\s*>|(\[/THINK\])|(<\|end\|>)", re.IGNORECASE)
 """The end of a thought in the group that its beginning has above."""
-_THOUGHT_END = re.compile(
-    r".*</(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>", re.IGNORECASE | re.DOTALL
-)
-_THOUGHT_BEGIN = re.compile(
-    r"<(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[THINK\]|<\|channel\|>analysis",
-    re.IGNORECASE,
-)
+_THOUGHT_END = re.compile(rf".*</(?:{_TAGS})\s*>", re.IGNORECASE | re.DOTALL)
+_THOUGHT_BEGIN = re.compile(rf"<(?:{_TAGS})\b|\[THINK\]|<\|channel\|>analysis", re.IGNORECASE)
 _SPECIAL = re.compile(r"<\|[^|>]{1,30}\|>(?:final|assistant)?")
 _ALOUD = re.compile(
     r"^(?:(?:ok(?:ay)?|alright|hmm+|well|so|now|wait|first)[,.: ]+)*(?:let(?:'s| me| us)\b|we (?:need|have|must|"
@@ -82,7 +73,7 @@ _ALOUD = re.compile(
     re.IGNORECASE,
 )
 _LEAKED = re.compile(
-    r"</?(?:think|thinking|thought|reasoning|reflection|scratchpad)\b|\[/?THINK\]|<\|[^|>]{1,30}\|>|</?talk\b|"
+    rf"</?(?:{_TAGS})\b|\[/?THINK\]|<\|[^|>]{{1,30}}\|>|</?talk\b|"
     r"(?<![\"“'])\blet me (?:think|re-?read|re-?consider|summari[sz]e|draft)\b",
     re.IGNORECASE,
 )
