@@ -11,7 +11,7 @@ from rekindle.cli.console import console
 from rekindle.errors import InvalidRequest
 from rekindle.settings import Settings
 
-PIECE_BYTES = 1_000_000
+READ_BYTES = 1_000_000
 _EXPORT = re.compile(r'\s*\{\s*"format"\s*:\s*"rekindle"')
 
 
@@ -49,5 +49,5 @@ async def _restore(settings: Settings, file: Path, email: str | None) -> tuple[i
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:
     with await asyncio.to_thread(file.open, "rb") as opened:
-        while piece := await asyncio.to_thread(opened.read, PIECE_BYTES):
+        while piece := await asyncio.to_thread(opened.read, READ_BYTES):
             yield piece

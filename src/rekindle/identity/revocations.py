@@ -23,8 +23,6 @@ QUIET_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 OVERLAP_SECONDS = 30.0
 """A transaction commits later than the time its row bears: each look goes back this far."""
-
-
 LOOK_SECONDS = 60.0
 """How often those remembered are looked for, where notices do not come."""
 

@@ -64,8 +64,8 @@ def migrate(conninfo: str, revision: str = "head", *, lock_seconds: float = LOCK
     """Bring the database to `revision`, up or down; False when it was there already.
 
     Raises Unavailable when the database is out of reach or somebody else does not finish migrating it within
-    `lock_seconds`, ConfigurationError for a revision there is not, for a
-    database that a newer version has migrated, and for one that refuses a step (no pgvector, no right to it).
+    `lock_seconds`, ConfigurationError for a revision there is not, for a database that a newer version has migrated,
+    and for one that refuses a step (no pgvector, no right to it).
     """
     current, newest = current_revision(conninfo), head()
     if current == (newest if revision == "head" else revision):

@@ -14,8 +14,6 @@ from rekindle.sessions.store import Session
 
 Place = tuple[datetime, UUID, int]
 """When a question was asked, its session, and its answer's seq: where a list of them goes on."""
-
-
 RETRIED = 20
 """Sessions that are looked at beyond as many as are wanted: a retry uses one, and asks nothing new."""
 

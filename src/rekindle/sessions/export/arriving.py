@@ -350,10 +350,14 @@ def _whole_rows(
 ) -> tuple[Row, list[Row], dict[str, list[Row]]]:
     """The session's rows with all that its file says of it: also what nobody may say of their own."""
     owner = {"user_id": str(user_id), "session_id": str(session_id)}
-    beside = {"messages": "messages", "summary": "session_summaries", "rolling": "rolling_summaries"}
-    beside |= {"derivation": "derivations"}
+    tables = {
+        "messages": "messages",
+        "summary": "session_summaries",
+        "rolling": "rolling_summaries",
+        "derivation": "derivations",
+    }
     rows: dict[str, list[Row]] = {}
-    for name, table in beside.items():
+    for name, table in tables.items():
         if found := exported.get(name):
             rows[table] = [{**row, **owner} for row in (found if isinstance(found, list) else [found])]
     messages = rows.pop("messages", [])
@@ -362,7 +366,7 @@ def _whole_rows(
             message["status"] = "interrupted"  # nobody runs it any more
         if renamed:
             message["id"] = str(uuid5(user_id, message["id"]))
-    session = {name: value for name, value in exported.items() if name not in beside}
+    session = {name: value for name, value in exported.items() if name not in tables}
     session |= {"id": str(session_id), "user_id": str(user_id), "last_seq": len(messages)}
     session |= {"thread": None} if renamed else {}
     return session, messages, rows

@@ -25,8 +25,6 @@ MOST_THINGS = 5_000
 PIECE_BYTES = 1_000_000
 PDF_MESSAGES = 5_000
 """A PDF is set as a whole, in memory: a longer one is asked for session by session."""
-
-
 Whose = Callable[[Row], Awaitable[UUID]]
 """Tells, and makes if need be, the user of a profile that an export has; empty when it names nobody."""
 
