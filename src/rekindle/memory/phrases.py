@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_VERBS, STOP_WORDS
+from rekindle.memory.wordlists import BINDING_WORDS, COMMON_WORDS, IRREGULAR_VERBS, STOP_WORDS
 from rekindle.memory.words import VAGUE_STEMS, sentences, stem, words
 
 _LONGEST = 3
@@ -35,11 +35,6 @@ _BEFORE_A_THING = _words(
 _BEFORE_AN_ACT = _words(
     "i you we they he she it to can could will would should may might must not just never always really "
     "also who been be let lets finally already"
-)
-_BINDING = _words(
-    "across afterward afterwards against along although amidst among around behind below beneath beside besides "
-    "between beyond both despite each either half include included includes including inside near neither onto "
-    "outside themselves throughout toward towards underneath unless unlike unlikely whatever wherever whether within"
 )
 
 
@@ -109,7 +104,7 @@ def _binds(word: str, token: str) -> bool:
         or word in COMMON_WORDS
         or word.isdigit()
         or word in IRREGULAR_VERBS
-        or word in _BINDING
+        or word in BINDING_WORDS
         or len(word) > _LONGEST_WORD
         or (word.endswith("ly") and len(word) > 4)
         or (len(word) < 3 and not token.isupper())

@@ -68,14 +68,22 @@ years yep yesterday yet yours yup
 COMMON_WORDS = frozenset(_COMMON.split())
 """Chat's small change: words, most of them English, that are no topic by themselves; casefolded."""
 
+_BINDING = """
+across afterward afterwards against although amidst among behind below beneath beside besides between beyond both
+despite each either include included includes including inside neither onto outside themselves throughout toward
+towards underneath unless unlike unlikely wherever whether within
+"""
+
+BINDING_WORDS = frozenset(_BINDING.split())
+"""Words that bind what stands around them, and are part of no phrase."""
+
 _VAGUE = """
-ability abstract abundance accept acceptance accident achieve achievement achievements across act action addition
-additional admire adorable advantage advantages adventure adventures afford against ages air allow alternative
-although ambiance ambience ambition amidst among amongst amount appear appearance appreciation approach area aspect
-assume assure atmosphere attach attempt attend attention attitude attract aunt available average avoid awareness
-background barrier base based basic basis battle beautifully beauty beginning behave behavior behaviour
-behind belief belong below beneath beneficial benefit beside besides between beyond bless blessed blessing body bold
-boost boring born both bother bowl boy boyfriend brave break breakdown breakfast breath breathing brief bright
+ability abstract abundance accept acceptance accident achieve achievement achievements act action addition additional
+admire adorable advantage advantages adventure adventures afford ages air allow alternative ambiance ambience ambition
+amongst amount appear appearance appreciation approach area aspect assume assure atmosphere attach attempt attend
+attention attitude attract aunt available average avoid awareness background barrier base based basic basis battle
+beautifully beauty beginning behave behavior behaviour belief belong beneficial benefit bless blessed blessing body
+bold boost boring born bother bowl boy boyfriend brave break breakdown breakfast breath breathing brief bright
 brilliant brother build bump burden cafe calm calmness capability capable capture care careful case cash cause
 celebrate celebration challenging chance change character charming cheap cheer child chill choice chuckle church
 circle circumstance city clap clarity class classic clean clever closeness cold colleague collection combination
@@ -83,69 +91,68 @@ combine combo comfort comfortable comfy comment commit commitment common company
 compliment concept concern condition confident connect connection consider considerate contact contain content context
 contribute contribution control cost cosy count country courageous cousin coworker cozy crave crazy creamy create
 creative crisp crowd crucial cry curious current customer dad daily dare dark darkness date daughter decent decide
-decision dedicate dedicated dedication defeat degree delight delightful delve demand depth describe desire despite
-destiny detail develop development difficult difficulty dig dinner direction disappointed disappointment discover
-discovery discuss discussion dish display distance distant dive doubt down downside drag dream drift drive drop duty
-each eager earlier early earn ease effect effective efficient effort either elegant element embrace emerge emotion
-emotional emphasis empower empowering empowerment enchanting encounter encourage encouraging energetic engage enhance
-enormous ensure enthusiasm enthusiastic entire entry environment epic equal escape essence ethic evaluate event
-everyday evident evolve example exception exchange excite excitement exhausted exhausting exist exotic expand expect
-expectation expensive expert expertise explain explode exploration explore expose express expression eye face factor
-fade fail failure faith fam familiar family famous fancy farther fascinating fast father feature feedback fellow
-festive field fierce fifth fill final finals finger finish fit fix flag flavor flavour flexible float flow folk follow
-force form former fortunate fourth frame frequent fresh friend friendly frustrated frustrating frustration fulfil
-fulfill fulfilling fulfillment full function fund funny further gain gap gather gathering gaze generous gentle genuine
-gesture gig girl girlfriend glance glow goal grab grand grandfather grandma grandmother grandpa greatest greatness
-grin grip group grow growth habit handle hang happiness hardship hardworking harmony head healthy heart heartfelt
-heartwarming heavy hectic height hesitate high high-quality highlight hilarious hint hobby home honest honor honour
-hop hopeful horrible hot household hug humble humor humour hungry husband hype ideal ignore image imagination immense
-importance impress impression improve improvement include including increase independent individual influence inform
-initial initiative inner inside insight insist inspiration instance integrate intend intense intensity intention
-interact interaction interest internal introduce invitation invite involve issue item join joy joyful judge jump kick
-kid kindness lack lady large latest laugh laughter lay layer lead leader leading lean leap leave legacy level lie lift
-lil limit limitation line list listen live lively lives local location lonely lotta loud lower loyalty lunch luxurious
-luxury magical maintain major majority manage mark mass massive match material max maximum meal meaning measure
-mechanical meet member memory mention mentor mess message method mild milestone minds minor miss mission mistake mix
-mode modern mom mood mother motion motivate motivated move movement mum natural neat negative neighbor neighbour
-neither nerve-wracking nervous newest news nod noise normal notch notion novelty number object obstacle obtain
-occasion occur odd offer official offline oldest online onto opinion oppose optimism optimistic option ordinary
-organization organize origin original outcome outdated outlook outside outstanding overall overcome overwhelmed
-overwhelming owner pace pain parent particular partner party pass path patient pattern peace peaceful perform
-performance period permanent permission perseverance persist persistence personality perspective phase phenomenal phew
-photo photograph physical pick picture picturesque plain player playful pleasant plenty point polite popular portion
-pose position positivity possibility potential power practice praise pray pre-season precious prefer preference
-preparation prepare presence present pressure pretend previous price pride principle prior priority private prize
-proceed process produce product production professional progress project promise promising promote promotion proper
-property protect prove provide public pull pure purpose pursue push pushy quality quantity quiet quote raise random
-range rare rate react reaction realistic reality reason reassurance recall recharge
-recognition recommend recommendation record recover reduce refer reflect reflection refresh refreshing refuse regard
-region regret regular rejection rejuvenation relate related relation relationship relative relax relaxed relaxing
-release relevant reliable relief relieved rely remain remarkable remember remote remove repeat replace reply report
-represent request require requirement resilient resist resolution resolve resource respect respond response
-responsibility responsible rest result resume return reunion reveal review reward rhythm rich richness rid ring rise
-risk role romantic room root rough routine rule rush sacrifice sadness safe safety sample satisfaction satisfied
-satisfy save scared scary scenario scene scenic schedule scope score scream season seat second secret section secure
-seek select self sensation separate serene serenity series serious serve service session setback setting settle shadow
-shake shallow shape sharp shed shift shine shock short shot shout shy sibling sick sigh sight sign signal significance
-significant silence silly simplicity sink sip sister situation sixth size skill slide slight slip slow smart smell
-smile smooth sneak social society soft solid solution solve sophisticated source space spark sparkle speak spectacular
-speed spend spin spirit spiritual split spread squeeze stable stage stand standard stare state statement status steady
-steal step stick stir stoked stranger strategy stressful stretch strict strike string strong structure struggle stuck
-stumble style subject succeed successful sudden suffer sufficient suggestion suit suitable summary supply support
-supporter surface surprise surprised surprising surreal surround survive suspect swallow swear sweep swing switch
-symbol sympathy system tackle talent talented target task taste tasty team teammate tear technique tendency tension
-tenth term terrible terrific terror test theme third thoughtful thoughtfulness threat thrill thrilled thrilling thrive
-throughout throw tie tight tip tired title togetherness tone tool topic toss tot toughest toward towards trace track
-traditional tranquil tranquility transform transformation transition treat trend trick tricky trigger trip trouble
-truth turning twist type typical ugh ultimate uncertain uncertainty uncle underneath unexpected unforgettable unhappy
-unity universal unknown unless unlike unusual upcoming update uplift uplifting upset urban urge urgent usual vacay
-valley value variety various vary vast version vibrant victory video view virtual virtue visible vision vital vivid
-voice vulnerable wake walk wall wander warm warmth warn waste wave weak weather weight weird wherever whether
-whichever whoever wide wife willing win wind wipe wisdom wise within witness woman woo woohoo worried worse worst
-worthy wound wrap wrong yearn yell yikes young younger yummy zone
+decision dedicate dedicated dedication defeat degree delight delightful delve demand depth describe desire destiny
+detail develop development difficult difficulty dig dinner direction disappointed disappointment discover discovery
+discuss discussion dish display distance distant dive doubt down downside drag dream drift drive drop duty eager
+earlier early earn ease effect effective efficient effort elegant element embrace emerge emotion emotional emphasis
+empower empowering empowerment enchanting encounter encourage encouraging energetic engage enhance enormous ensure
+enthusiasm enthusiastic entire entry environment epic equal escape essence ethic evaluate event everyday evident
+evolve example exception exchange excite excitement exhausted exhausting exist exotic expand expect expectation
+expensive expert expertise explain explode exploration explore expose express expression eye face factor fade fail
+failure faith fam familiar family famous fancy farther fascinating fast father feature feedback fellow festive field
+fierce fifth fill final finals finger finish fit fix flag flavor flavour flexible float flow folk follow force form
+former fortunate fourth frame frequent fresh friend friendly frustrated frustrating frustration fulfil fulfill
+fulfilling fulfillment full function fund funny further gain gap gather gathering gaze generous gentle genuine gesture
+gig girl girlfriend glance glow goal grab grand grandfather grandma grandmother grandpa greatest greatness grin grip
+group grow growth habit handle hang happiness hardship hardworking harmony head healthy heart heartfelt heartwarming
+heavy hectic height hesitate high high-quality highlight hilarious hint hobby home honest honor honour hop hopeful
+horrible hot household hug humble humor humour hungry husband hype ideal ignore image imagination immense importance
+impress impression improve improvement increase independent individual influence inform initial initiative inner
+insight insist inspiration instance integrate intend intense intensity intention interact interaction interest
+internal introduce invitation invite involve issue item join joy joyful judge jump kick kid kindness lack lady large
+latest laugh laughter lay layer lead leader leading lean leap leave legacy level lie lift lil limit limitation line
+list listen live lively lives local location lonely lotta loud lower loyalty lunch luxurious luxury magical maintain
+major majority manage mark mass massive match material max maximum meal meaning measure mechanical meet member memory
+mention mentor mess message method mild milestone minds minor miss mission mistake mix mode modern mom mood mother
+motion motivate motivated move movement mum natural neat negative neighbor neighbour nerve-wracking nervous newest
+news nod noise normal notch notion novelty number object obstacle obtain occasion occur odd offer official offline
+oldest online opinion oppose optimism optimistic option ordinary organization organize origin original outcome
+outdated outlook outstanding overall overcome overwhelmed overwhelming owner pace pain parent particular partner party
+pass path patient pattern peace peaceful perform performance period permanent permission perseverance persist
+persistence personality perspective phase phenomenal phew photo photograph physical pick picture picturesque plain
+player playful pleasant plenty point polite popular portion pose position positivity possibility potential power
+practice praise pray pre-season precious prefer preference preparation prepare presence present pressure pretend
+previous price pride principle prior priority private prize proceed process produce product production professional
+progress project promise promising promote promotion proper property protect prove provide public pull pure purpose
+pursue push pushy quality quantity quiet quote raise random range rare rate react reaction realistic reality reason
+reassurance recall recharge recognition recommend recommendation record recover reduce refer reflect reflection
+refresh refreshing refuse regard region regret regular rejection rejuvenation relate related relation relationship
+relative relax relaxed relaxing release relevant reliable relief relieved rely remain remarkable remember remote
+remove repeat replace reply report represent request require requirement resilient resist resolution resolve resource
+respect respond response responsibility responsible rest result resume return reunion reveal review reward rhythm rich
+richness rid ring rise risk role romantic room root rough routine rule rush sacrifice sadness safe safety sample
+satisfaction satisfied satisfy save scared scary scenario scene scenic schedule scope score scream season seat second
+secret section secure seek select self sensation separate serene serenity series serious serve service session setback
+setting settle shadow shake shallow shape sharp shed shift shine shock short shot shout shy sibling sick sigh sight
+sign signal significance significant silence silly simplicity sink sip sister situation sixth size skill slide slight
+slip slow smart smell smile smooth sneak social society soft solid solution solve sophisticated source space spark
+sparkle speak spectacular speed spend spin spirit spiritual split spread squeeze stable stage stand standard stare
+state statement status steady steal step stick stir stoked stranger strategy stressful stretch strict strike string
+strong structure struggle stuck stumble style subject succeed successful sudden suffer sufficient suggestion suit
+suitable summary supply support supporter surface surprise surprised surprising surreal surround survive suspect
+swallow swear sweep swing switch symbol sympathy system tackle talent talented target task taste tasty team teammate
+tear technique tendency tension tenth term terrible terrific terror test theme third thoughtful thoughtfulness threat
+thrill thrilled thrilling thrive throw tie tight tip tired title togetherness tone tool topic toss tot toughest trace
+track traditional tranquil tranquility transform transformation transition treat trend trick tricky trigger trip
+trouble truth turning twist type typical ugh ultimate uncertain uncertainty uncle unexpected unforgettable unhappy
+unity universal unknown unusual upcoming update uplift uplifting upset urban urge urgent usual vacay valley value
+variety various vary vast version vibrant victory video view virtual virtue visible vision vital vivid voice
+vulnerable wake walk wall wander warm warmth warn waste wave weak weather weight weird whichever whoever wide wife
+willing win wind wipe wisdom wise witness woman woo woohoo worried worse worst worthy wound wrap wrong yearn yell
+yikes young younger yummy zone
 """
 
-VAGUE_WORDS = frozenset(_VAGUE.split())
+VAGUE_WORDS = frozenset(_VAGUE.split()) | BINDING_WORDS
 """Words that name no subject by themselves, though they may be part of a name: "team", but "team building"."""
 
 _VERBS = """
