@@ -83,6 +83,10 @@ async def test_what_was_said_is_known_with_its_source_and_date(house: House, cal
         "I passed my CPO exam today!",
         "Ich wohne in Hamburg.",
         "我喜欢绿茶。",
+        "I have been to Italy and it is one of my favorite places.",
+        "I love swimming, it's a great way to keep in shape.",
+        "My kids love animals, so I took them to a farm.",
+        "The doctor told me that I'm diabetic.",
     ],
 )
 def test_what_means_the_same_weeks_later_tells_something(text: str) -> None:
@@ -100,6 +104,14 @@ def test_what_means_the_same_weeks_later_tells_something(text: str) -> None:
         "I feel the same way with my team.",
         "I am pretty tired today I finished school at 4 pm.",
         "Let me show you a photo of the fresh ravioli that I have made.",
+        "I'll make sure to remember this when I need the encouragement the most.",
+        "Especially after the accident, I've thought a lot about how much I need them.",
+        "'Gossip Girl' revolves around the lives of wealthy teenagers living in New York City.",
+        "We have the power to make a difference in people's lives.",
+        "As for my job search, I appreciate your support.",
+        "Ingredients are your choice, but I like the following:",
+        "My first class is today at 5:00pm!",
+        "We even won a trophy!",
     ],
 )
 def test_what_needs_the_talk_around_it_tells_nothing_of_a_person(text: str) -> None:
@@ -117,6 +129,9 @@ def test_what_needs_the_talk_around_it_tells_nothing_of_a_person(text: str) -> N
         ("I'll talk to my manager and let you know tomorrow.", True),
         ("Ich melde mich morgen wegen der Prüfung.", True),
         ("I'll let you know!", False),
+        ("I'll let you know once I'm done reading it.", False),
+        ("I will for sure go next time I'm in Miami!", False),
+        ("I will definitely try one of them tomorrow morning with my breakfast.", False),
         ("Talk to you tomorrow!", False),
         ("Let's catch up tomorrow on how your cooking class goes!", False),
         ("What year are you at Stanford?", False),
