@@ -39,3 +39,28 @@ async def test_the_pages_together_are_the_list_however_many_were_used_at_once(ho
         seen += [session.id for session in page]
         before = (page[-1].last_seen_at, page[-1].id)
     assert len(seen) == len(set(seen)) == 95
+
+
+async def test_a_question_is_found_behind_many_sessions_that_hold_none(house: House, caller: Caller) -> None:
+    for text in ("What is a CPO?", "And what does it cost?"):
+        session = await house.sessions.start(caller)
+        turn = await house.conversation.say(caller, session.id, text)
+        await house.conversation.outcome(caller, turn.id)
+    async with house.database.system() as connection:
+        await connection.execute(
+            """
+            WITH bare AS (
+                INSERT INTO sessions (id, user_id, assistant, last_seq, last_seen_at)
+                SELECT gen_random_uuid(), %s, 'a', 2, now() FROM generate_series(1, 60) RETURNING id, user_id
+            )
+            INSERT INTO messages (session_id, seq, id, user_id, role, content, status)
+            SELECT b.id, seq, gen_random_uuid(), b.user_id, 'user', '"A note."', 'complete'
+            FROM bare b, generate_series(1, 2) seq
+            """,
+            (caller.user_id,),
+        )
+    [newest] = await house.sessions.interactions.recent(caller, limit=1)
+    [before] = await house.sessions.interactions.recent(
+        caller, before=(newest.created_at, newest.session_id, newest.seq), limit=5
+    )
+    assert (before.question, newest.question) == ("What is a CPO?", "And what does it cost?")

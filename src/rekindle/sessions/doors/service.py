@@ -9,6 +9,9 @@ from rekindle.sessions import store
 from rekindle.sessions.doors import store as doors
 from rekindle.sessions.doors.store import Interaction, Place
 
+FURTHER = 20
+"""Sessions that are looked at beyond as many as are wanted, before it is known that these do."""
+
 
 class Interactions:
     """Reads what was asked and answered; each method reaches its caller's own alone."""
@@ -27,7 +30,12 @@ class Interactions:
 
     async def recent(self, caller: Caller, *, before: Place | None = None, limit: int = 10) -> list[Interaction]:
         """The caller's newest, of all sessions, the newest first, from `before` one of them on."""
+        sessions = limit + FURTHER
         async with self._database.transaction(caller.user_id) as connection:
-            return await doors.list_recent_interactions(
-                connection, caller.user_id, only=caller.session_id, before=before, limit=limit
-            )
+            while True:
+                found, back_to = await doors.list_recent_interactions(
+                    connection, caller.user_id, only=caller.session_id, before=before, limit=limit, sessions=sessions
+                )
+                if back_to is None or (len(found) == limit and found[-1].created_at > back_to):
+                    return found
+                sessions *= 8  # a session's last use may have been no question: a retry, or a message added to it

@@ -14,8 +14,6 @@ from rekindle.sessions.store import Session
 
 Place = tuple[datetime, UUID, int]
 """When a question was asked, its session, and its answer's seq: where a list of them goes on."""
-RETRIED = 20
-"""Sessions that are looked at beyond as many as are wanted: a retry uses one, and asks nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +174,13 @@ async def list_interactions(connection: Connection, session_id: UUID, *, after: 
 
 
 async def list_recent_interactions(
-    connection: Connection, user_id: UUID, *, only: UUID | None, before: Place | None, limit: int
-) -> list[Interaction]:
-    """The user's questions and answers, the newest first, from `before` one of them on.
+    connection: Connection, user_id: UUID, *, only: UUID | None, before: Place | None, limit: int, sessions: int
+) -> tuple[list[Interaction], datetime | None]:
+    """The user's questions and answers, the newest first, from `before` one of them on, as far as the newest `sessions`
+    of those that were last used earlier hold them; and when the last of these was used, if there may be more of them.
 
-    No index by time is needed on what a turn writes: of the sessions that were last used earlier, the newest hold them
-    all, as many as are wanted; of one that was used later, too, it is found by halves how far it was then.
+    No index by time is needed on what a turn writes: of a session that was used later, too, it is found by halves how
+    far it was then.
     """
     moment, session, seq = before or (None, None, None)
     cursor = await connection.execute(
@@ -193,21 +192,34 @@ async def list_recent_interactions(
             SELECT s.id, s.last_seq, s.started_at, s.last_seen_at FROM sessions s
             WHERE s.user_id = %(user)s AND (%(only)s::uuid IS NULL OR s.id = %(only)s) AND s.last_seq > 1
         ), used AS (
-            SELECT o.id, seq_at(o.id, o.last_seq, p.moment) + 1 AS last_seq FROM own o, past p
+            SELECT o.id, seq_at(o.id, o.last_seq, p.moment) + 1 AS last_seq, NULL::timestamptz AS at FROM own o, past p
             WHERE o.last_seen_at >= p.moment AND o.started_at <= p.moment
             UNION ALL
-            (SELECT o.id, o.last_seq FROM own o, past p WHERE o.last_seen_at < p.moment
-             ORDER BY o.last_seen_at DESC, o.id DESC LIMIT %(limit)s + {RETRIED})
+            (SELECT o.id, o.last_seq, o.last_seen_at FROM own o, past p WHERE o.last_seen_at < p.moment
+             ORDER BY o.last_seen_at DESC, o.id DESC LIMIT %(sessions)s)
+        ), seen AS (
+            SELECT CASE WHEN count(at) = %(sessions)s THEN min(at) END AS back_to FROM used
         )
-        SELECT i.* FROM used CROSS JOIN past p CROSS JOIN LATERAL (
-            SELECT {_INTERACTION} FROM messages m
-            {_QUESTION}
-            WHERE m.session_id = used.id AND m.seq <= used.last_seq AND m.role = 'assistant'
-              AND NOT m.metadata ? 'replaced_by'
-              AND (p.session_id IS NULL OR (u.created_at, m.session_id, m.seq) < (p.moment, p.session_id, p.seq))
-            ORDER BY m.seq DESC LIMIT %(limit)s
-        ) i ORDER BY i.created_at DESC, i.session_id DESC, i.seq DESC LIMIT %(limit)s
+        SELECT * FROM seen LEFT JOIN (
+            SELECT i.* FROM used CROSS JOIN past p CROSS JOIN LATERAL (
+                SELECT {_INTERACTION} FROM messages m
+                {_QUESTION}
+                WHERE m.session_id = used.id AND m.seq <= used.last_seq AND m.role = 'assistant'
+                  AND NOT m.metadata ? 'replaced_by'
+                  AND (p.session_id IS NULL OR (u.created_at, m.session_id, m.seq) < (p.moment, p.session_id, p.seq))
+                ORDER BY m.seq DESC LIMIT %(limit)s
+            ) i ORDER BY i.created_at DESC, i.session_id DESC, i.seq DESC LIMIT %(limit)s
+        ) found ON true ORDER BY found.created_at DESC, found.session_id DESC, found.seq DESC
         """,
-        {"user": user_id, "only": only, "moment": moment, "session": session, "seq": seq, "limit": limit},
+        {
+            "user": user_id,
+            "only": only,
+            "moment": moment,
+            "session": session,
+            "seq": seq,
+            "limit": limit,
+            "sessions": sessions,
+        },
     )
-    return [Interaction.from_row(row) for row in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    return [Interaction.from_row(row) for row in rows if row["id"]], rows[0]["back_to"]
