@@ -94,10 +94,10 @@ function Shown({ board }: { board: Board }) {
         </Figure>
       </dl>
       <div className="grid grid-cols-1 gap-4 md:grid-cols-2">
-        <Bars title="Active sessions a day" total={<Into opens={totals.sessions?.filter ?? {}}>{brief(totals.sessions?.value ?? 0)}</Into>} bars={bars((day) => day.sessions, "active sessions")} columns={["Day", "Sessions"]} onOpen={open} />
+        <Bars title="Active sessions a day" total={<Total of={totals.sessions} />} bars={bars((day) => day.sessions, "active sessions")} columns={["Day", "Sessions"]} onOpen={open} />
         <Bars
           title="Messages a day"
-          total={<Into opens={totals.messages?.filter ?? {}}>{brief(totals.messages?.value ?? 0)}</Into>}
+          total={<Total of={totals.messages} />}
           bars={bars((day) => day.messages, "messages", (day) => 2 * day.failed)}
           columns={["Day", "Messages", "Not completed"]}
           format={brief}
@@ -106,7 +106,7 @@ function Shown({ board }: { board: Board }) {
         <Bars
           title="Tokens a day"
           total={
-            <Into opens={totals.input_tokens?.filter ?? {}}>
+            <Into opens={totals.input_tokens?.filter}>
               {brief((totals.input_tokens?.value ?? 0) + (totals.output_tokens?.value ?? 0))}
               {totals.cost?.value ? ` · $${totals.cost.value.toFixed(2)}` : ""}
             </Into>
@@ -118,7 +118,7 @@ function Shown({ board }: { board: Board }) {
         />
         <Bars
           title="New sessions a day"
-          total={<Into opens={totals.started?.filter ?? {}}>{brief(totals.started?.value ?? 0)}</Into>}
+          total={<Total of={totals.started} />}
           bars={bars((day) => day.started, "new sessions", undefined, true)}
           columns={["Day", "New sessions"]}
           onOpen={open}
@@ -154,10 +154,15 @@ function useOpen() {
   return useCallback((bar: Bar) => void (bar.href && navigate({ href: bar.href })), [navigate]);
 }
 
+/** A number in short, which leads to what is behind it. */
+function Total({ of }: { of: Schema<"Number"> | undefined }) {
+  return <Into opens={of?.filter}>{brief(of?.value ?? 0)}</Into>;
+}
+
 /** A link to the sessions behind something. */
-function Into({ opens, className, children }: { opens: Opens; className?: string; children: ReactNode }) {
+function Into({ opens, className, children }: { opens: Opens | undefined; className?: string; children: ReactNode }) {
   const navigate = useNavigate();
-  const address = reviewAddress(opens);
+  const address = reviewAddress(opens ?? {});
   const go = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
@@ -175,7 +180,7 @@ function Figure({ name, note, danger, opens, children }: { name: string; note?: 
     <div className="relative rounded-2xl border border-line bg-surface px-4 py-3 hover:border-line-strong">
       <dt className="text-muted text-sm">{name}</dt>
       <dd className={danger ? "font-semibold text-danger text-xl tabular-nums" : "font-semibold text-xl tabular-nums"}>
-        <Into opens={opens ?? {}} className="after:absolute after:inset-0 after:rounded-2xl">
+        <Into opens={opens} className="after:absolute after:inset-0 after:rounded-2xl">
           {children}
         </Into>
       </dd>
