@@ -118,7 +118,17 @@ async def test_markdown_is_for_reading(house: House, caller: Caller) -> None:
     assert "I like green tea." in text
 
 
-SCRIPTS = ("Grüße, Привет", "مرحبا بالعالم", "你好，世界", "日本語", "한국어", "😀🎉", '#import "x" $y$ *z* `q` \\ ]')
+SCRIPTS = (
+    "Grüße, Привет",
+    "مرحبا بالعالم",
+    "你好，世界",
+    "日本語",
+    "한국어",
+    "ภาษาไทย",
+    "हिन्दी",
+    "😀🎉",
+    '#import "x" $y$ *z* `q` \\ ]',
+)
 
 
 async def test_a_pdf_holds_every_script_as_text(house: House, caller: Caller) -> None:

@@ -18,7 +18,7 @@ TEMPLATE = """
 #let data = json(bytes(sys.inputs.data))
 #set document(title: data.title)
 #set page(paper: "a4", margin: 22mm, numbering: "1")
-#set text(font: ("DejaVu Sans", "Noto Sans CJK SC", "Noto Emoji"), size: 9.5pt)
+#set text(font: ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans Thai", "Noto Sans Devanagari", "Noto Emoji"), size: 9.5pt)
 #set par(leading: 0.7em, spacing: 0.9em)
 #show heading: set block(above: 1.6em, below: 0.8em)
 #let grey(it) = text(fill: luma(110), size: 8pt, it)
@@ -38,8 +38,8 @@ TEMPLATE = """
 def write_pdf(title: str, sessions: list[tuple[Row, list[Row]]]) -> bytes:
     """The sessions with their messages; raises `Unavailable` when the extra is not installed.
 
-    Fonts for Latin, Greek, Cyrillic, Arabic, Hebrew and emoji are shipped, those for Chinese, Japanese and Korean
-    come with the extra; other scripts take the machine's fonts.
+    Fonts for Latin, Greek, Cyrillic, Arabic, Hebrew, Thai, Devanagari and emoji are shipped, those for Chinese,
+    Japanese and Korean come with the extra; other scripts take the machine's fonts.
     """
     try:
         import typst  # an extra: most servers never make a PDF
