@@ -35,7 +35,10 @@ class Forked:
         errors: Path | None = None,
         said: Path = Path(os.devnull),
     ) -> None:
-        """Starts it in `folder`, with the files it reads and writes; without `errors` both outputs are one."""
+        """Starts it in `folder`, with the files it reads and writes; without `errors` both outputs are one.
+
+        Where `output` is a terminal, it is the command's own, and also what it reads.
+        """
         files = (str(said), str(output), str(errors) if errors else None)
         self._process = _context.Process(
             target=_run, args=(list(arguments), dict(environment), str(folder), *files), daemon=True
@@ -88,14 +91,20 @@ def _run(
     arguments: list[str], environment: dict[str, str], folder: str, said: str, output: str, errors: str | None
 ) -> None:
     writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    os.dup2(os.open(said, os.O_RDONLY), 0)
-    os.dup2(os.open(output, writing), 1)
-    os.dup2(os.open(errors, writing) if errors else 1, 2)
+    if Path(output).is_char_device():
+        os.login_tty(os.open(output, os.O_RDWR))
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        for name in [name for name in sys.modules if name.startswith("rekindle.cli")]:
+            del sys.modules[name]  # its consoles have looked whether they are on a terminal
+    else:
+        os.dup2(os.open(said, os.O_RDONLY), 0)
+        os.dup2(os.open(output, writing), 1)
+        os.dup2(os.open(errors, writing) if errors else 1, 2)
     sys.stdin = open(0)  # noqa: SIM115 multiprocessing has closed the one that was
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["rekindle", *arguments]
-    from rekindle.cli import app  # loaded by now
+    from rekindle.cli import app
 
     app(prog_name="rekindle")

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -70,14 +69,19 @@ class Terminal:
     """A command in a terminal of 80 by 24: what is on it is what has been written since it was last read."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, *arguments: str) -> None:
-        self.pid, self._screen = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            words = command(*arguments)
-            os.execve(words[0], words, {**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"})
+        self._screen, self._end = pty.openpty()
+        size = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        self._process = forked.Forked(arguments, {**environment, **size}, folder, output=Path(os.ttyname(self._end)))
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._unread = ""
-        self.code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        return self._process.returncode
 
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
@@ -101,26 +105,24 @@ class Terminal:
             pass
         if time.monotonic() >= end:
             raise AssertionError(f"It did not leave: {self._unread!r}")
-        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._process.wait(SECONDS)
         read, self._unread = self._unread, ""
         return read
 
     def hang_up(self) -> None:
         """Close the window, as people do, and wait for the command's end."""
-        os.close(self._screen)
-        self._screen = -1
-        end = time.monotonic() + SECONDS
-        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0):
-            assert time.monotonic() < end, "It did not leave."
-            time.sleep(0.01)
-        self.code = os.waitstatus_to_exitcode(ended[1])
+        self._close()
+        self._process.wait(SECONDS)
 
     def close(self) -> None:
         if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        if self._screen >= 0:
-            os.close(self._screen)
+            self._process.kill()
+        self._close()
+
+    def _close(self) -> None:
+        for end in {self._screen, self._end} - {-1}:
+            os.close(end)
+        self._screen = self._end = -1
 
     def _read(self, seconds: float) -> bool:
         if not select.select([self._screen], [], [], max(0, seconds))[0]:
@@ -129,6 +131,9 @@ class Terminal:
             some = os.read(self._screen, 65_536)
         except OSError:  # Linux says so when the other end has gone
             return False
+        if self._end >= 0:  # the command has opened it by now, and is alone to hold it: its end is seen
+            os.close(self._end)
+            self._end = -1
         self._unread = _ESCAPE.sub("", self._unread + self._decode(some))
         return bool(some)
 
