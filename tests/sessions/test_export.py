@@ -21,6 +21,7 @@ from rekindle.errors import Forbidden, InvalidRequest, SessionNotFound
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.sessions.export import service
+from rekindle.sessions.export.formats import MarkdownWriter
 from rekindle.sessions.service import Session
 from tests import forked
 from tests.conftest import OpenHouse, RunningServer, clean_environment
@@ -116,6 +117,26 @@ async def test_markdown_is_for_reading(house: House, caller: Caller) -> None:
     assert "## Tea" in text
     assert "**You**" in text
     assert "I like green tea." in text
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Look: ![a cat](https://x.example/1.png)", "Look: [a cat](https://x.example/1.png)"),
+        ("![](https://x.example/1.png) <https://x.example>", "[picture](https://x.example/1.png) <https://x.example>"),
+        ("![a cat][1]\n\n[1]: https://x.example/1.png", "[a cat][1]\n\n[1]: https://x.example/1.png"),
+        ('a<b, 1 < 2 <img src="//x.example">', 'a\\<b, 1 < 2 \\<img src="//x.example">'),
+        ("`![code](u)` and ![no code](u)", "`![code](u)` and [no code](u)"),
+        ("```md\n![code](u)\n```\n![no code](u)", "```md\n![code](u)\n```\n[no code](u)"),
+        ("a ` b\n` ![no code](u) `", "a ` b\n` [no code](u) `"),
+        ("\\` ![no code](u) `", "\\` [no code](u) `"),
+        ("- a\n   ```\nb ![no code](u)", "- a\n   ```\nb [no code](u)"),
+        ("```\nleft open", "```\nleft open\n```"),
+    ],
+)
+def test_markdown_that_is_opened_fetches_nothing(said: str, kept: str) -> None:
+    message = {"role": "user", "created_at": "2026-01-01T00:00", "status": "complete", "content": said}
+    assert MarkdownWriter().messages({}, [message]).endswith(f"\n\n{kept}\n")
 
 
 SCRIPTS = (

@@ -6,6 +6,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
+from rekindle.sessions.export.markdown import quiet, quiet_line
+
 Row = dict[str, Any]
 
 FORMAT = "rekindle"
@@ -84,7 +86,7 @@ class JsonWriter(Writer):
 
 
 class MarkdownWriter(Writer):
-    """For reading: who said what, when."""
+    """For reading: who said what, when. A viewer that opens it fetches nothing."""
 
     media_type = "text/markdown"
     suffix = "md"
@@ -96,15 +98,21 @@ class MarkdownWriter(Writer):
 
     def session(self, session: Row) -> str:
         """A heading, and the summary as a quotation."""
-        lines = ["", f"## {title_of(session)}", "", f"{moment(session['started_at'])} · {session['assistant']}"]
+        lines = [
+            "",
+            f"## {quiet_line(title_of(session))}",
+            "",
+            f"{moment(session['started_at'])} · {session['assistant']}",
+        ]
         if summary := session.get("summary"):
-            lines += ["", *(f"> {line}" for line in str(summary["summary"]).splitlines())]
+            lines += ["", *(f"> {quiet_line(line)}" for line in str(summary["summary"]).splitlines())]
         return "\n".join(lines) + "\n"
 
     def messages(self, session: Row, messages: list[Row]) -> str:
         """Each with its speaker and time."""
         return "".join(
-            f"\n**{speaker(message)}** · {moment(message['created_at'])}{note(message)}\n\n{message['content']}\n"
+            f"\n**{speaker(message)}** · {moment(message['created_at'])}{note(message)}\n\n"
+            f"{quiet(message['content'])}\n"
             for message in messages
         )
 
@@ -113,7 +121,7 @@ class MarkdownWriter(Writer):
         in_effect = [thing for thing in known if thing["state"] in ("current", "corrected")]
         if not in_effect:
             return ""
-        lines = [f"- {thing['text']} ({thing['kind']}, {thing['valid_from'][:10]})" for thing in in_effect]
+        lines = [f"- {quiet_line(thing['text'])} ({thing['kind']}, {thing['valid_from'][:10]})" for thing in in_effect]
         return "\n".join(("", "## What is remembered", "", *lines)) + "\n"
 
 
