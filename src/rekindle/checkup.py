@@ -354,6 +354,8 @@ async def _past(settings: Settings) -> AsyncIterator[Finding]:
     else:
         yield Finding("Summaries", "ok", "none wait")
     what = f"{progress.current:,} of {progress.blocks:,} blocks of lines kept by {progress.model or 'their words'}"
+    if not progress.blocks:
+        what = "nothing kept yet" if unknown else "nothing to keep yet"
     if unknown:
         what += f", {unknown:,}{' or more' if unknown == UNKNOWN else ''} sessions have lines that are not kept yet"
     if progress.current < progress.blocks:

@@ -27,6 +27,7 @@ def test_a_healthy_house_is_well(rekindle: Rekindle, tmp_path: Path) -> None:
     assert found["Model"] == "ok: offline, built in: it quotes, it does not think"
     assert found["Database"].startswith("ok: PostgreSQL 18.")
     assert found["Row security"].startswith("ok: forced on all ")
+    assert found["Search"] == "ok: nothing to keep yet"
     for name in ("pgvector", "Migrations", "Roles", "Jobs", "Turns"):
         assert found[name].startswith("ok: "), found[name]
     assert SECRET not in done.stdout
