@@ -150,6 +150,17 @@ def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
     return Settings(_env_file=None, **values)  # type: ignore[call-arg]
 
 
+def asking_settings(model: ModelServer, /, **changes: Any) -> dict[str, Any]:
+    """The settings of a house that asks `model`."""
+    return {
+        "model": "openai:test",
+        "openai_base_url": model.url,
+        "openai_api_key": SecretStr("sk-test"),
+        "model_retries": 0,
+        **changes,
+    }
+
+
 @pytest.fixture
 def model() -> Iterator[ModelServer]:
     """A model's server that speaks OpenAI's protocol on loopback."""

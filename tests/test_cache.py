@@ -26,8 +26,8 @@ from rekindle.identity.service import Caller
 from rekindle.sessions.copies import COPY_MESSAGES, COPY_SECONDS
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer, Refusal, Reply, ToolCall
-from tests.conftest import OpenHouse
-from tests.conversation.test_turns import asking, text_of
+from tests.conftest import OpenHouse, asking_settings
+from tests.conversation.test_turns import text_of
 from tests.redis_server import RedisServer
 
 
@@ -43,14 +43,14 @@ class Clock:
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, redis: RedisServer, model: ModelServer) -> House:
-    opened: House = await open_a_house(redis_url=SecretStr(redis.url), **asking(model))
+    opened: House = await open_a_house(redis_url=SecretStr(redis.url), **asking_settings(model))
     return opened
 
 
 @pytest.fixture
 async def other(open_a_house: OpenHouse, redis: RedisServer, model: ModelServer) -> House:
     """Another server on the same database and the same Redis."""
-    opened: House = await open_a_house(redis_url=SecretStr(redis.url), **asking(model))
+    opened: House = await open_a_house(redis_url=SecretStr(redis.url), **asking_settings(model))
     return opened
 
 
@@ -157,7 +157,7 @@ def test_a_url_that_is_none_of_redis_is_a_fault_of_the_configuration() -> None:
 async def test_a_server_whose_redis_was_never_there_answers_all_the_same(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(redis_url=SecretStr("unix:///nowhere/redis.sock"), **asking(model))
+    house = await open_a_house(redis_url=SecretStr("unix:///nowhere/redis.sock"), **asking_settings(model))
     session = await house.sessions.start(caller)
     reply = await say(house, caller, session)
     assert (await newest(house, caller, session))[-1] == reply
@@ -473,7 +473,7 @@ async def test_a_reader_elsewhere_is_told_what_is_done_and_found_where_while_it_
         return found([(f"All about {matter}.", Source(kind="document", title=matter))])
 
     librarian = Assistant("librarian", tools=(look_up,))
-    settings = {"redis_url": SecretStr(redis.url), **asking(model)}
+    settings = {"redis_url": SecretStr(redis.url), **asking_settings(model)}
     house, other = [await open_a_house(librarian, **settings) for _ in range(2)]
     session = await house.sessions.start(caller)
     calls = [ToolCall("look_up", {"matter": matter}) for matter in ("Tea", "Coffee")]

@@ -6,7 +6,7 @@ from rekindle.assistants.folder import load_assistants
 from rekindle.identity.service import Caller
 from rekindle.testing import ModelServer, Reply, ToolCall
 from tests.acceptance.conftest import EXAMPLES
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 CALLS = {
     "assistant": ToolCall("convert", {"amount": 5, "unit": "miles", "to": "km"}),
@@ -28,9 +28,7 @@ async def test_each_is_told_its_instructions_and_has_its_tools(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
     crew = load_assistants([EXAMPLES])
-    house = await open_a_house(
-        *crew, model="openai:test", openai_base_url=model.url, openai_api_key="k", jobs_in_server=False
-    )
+    house = await open_a_house(*crew, **asking_settings(model))
     await house.assistants.load(*crew)
     await house.prices.import_file(EXAMPLES / "lifeguard" / "prices.csv", "lifeguard")
     for assistant in crew:

@@ -14,7 +14,7 @@ from rekindle.errors import InvalidRequest, ModelError, SessionNotFound
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.testing import ModelServer, Refusal, Reply
-from tests.conftest import Asking, OpenHouse
+from tests.conftest import Asking, OpenHouse, asking_settings
 
 DOOR = "/api/v1/personal-assistant"
 SESSION_FIELDS = {
@@ -177,9 +177,7 @@ def test_nobody_elses_session_can_be_reached(asking: Asking, user: httpx.Client)
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, model: ModelServer) -> House:
-    opened: House = await open_a_house(
-        model="openai:test", openai_base_url=model.url, openai_api_key="sk-test", model_retries=0
-    )
+    opened: House = await open_a_house(**asking_settings(model))
     return opened
 
 

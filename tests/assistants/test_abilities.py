@@ -16,7 +16,7 @@ from rekindle.memory.recollection.ability import PastAbility
 from rekindle.memory.recollection.service import Recollection
 from rekindle.sessions.service import Message
 from rekindle.testing import ModelServer, Refusal, Reply, ToolCall
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 from tests.http import ui_message_stream
 
 seen: list[Errand] = []
@@ -47,7 +47,7 @@ async def say(house: House, caller: Caller, text: str, session: Any = None) -> M
 async def test_a_tool_is_told_whose_turn_it_is_and_its_sources_are_kept(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(LIBRARY, model="openai:test", openai_base_url=model.url, openai_api_key="k")
+    house = await open_a_house(LIBRARY, **asking_settings(model))
     model.script(Reply("", tool_calls=(ToolCall("shelf", {"book": "Emma"}),)), Reply("On shelf 7."))
     session = await house.sessions.start(caller, metadata={"language": "en"})
     reply = await say(house, caller, "Where is Emma?", session.id)
@@ -70,7 +70,7 @@ async def test_a_tool_is_told_whose_turn_it_is_and_its_sources_are_kept(
 async def test_readers_are_told_the_sources_once_whenever_they_come(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(LIBRARY, model="openai:test", openai_base_url=model.url, openai_api_key="k")
+    house = await open_a_house(LIBRARY, **asking_settings(model))
     model.script(Reply("", tool_calls=(ToolCall("shelf", {"book": "Emma"}),)), Reply("On shelf 7."))
     session = await house.sessions.start(caller)
     turn = await house.conversation.say(caller, session.id, "Where is Emma?")
@@ -95,9 +95,7 @@ async def stream(house: House, caller: Caller, turn_id: Any) -> ui_message_strea
 async def test_what_a_failed_attempt_found_does_not_stay_with_the_next(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(
-        LIBRARY, model="openai:test", openai_base_url=model.url, openai_api_key="k", model_retries=0
-    )
+    house = await open_a_house(LIBRARY, **asking_settings(model))
     model.script(Reply("", tool_calls=(ToolCall("shelf", {"book": "Emma"}),)), Refusal(500), Reply("I do not know."))
     failed = await say(house, caller, "Where is Emma?")
     assert failed.status == "failed"
@@ -131,13 +129,7 @@ async def test_the_past_is_found_again_by_its_owner(remembering: House, caller: 
 async def test_no_argument_of_a_model_s_reaches_another_person_s_past(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(
-        Assistant("desk", recall="off"),
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key="k",
-        jobs_in_server=False,
-    )
+    house = await open_a_house(Assistant("desk", recall="off"), **asking_settings(model))
     model.script(Reply("Noted."))
     told = await say(house, caller, "My locker in the pool has the number 4711.")
     stranger = Caller((await house.identity.recognise(f"{uuid4().hex}@example.com")).user.id, "verified")

@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from rekindle.assistants.assistant import Assistant, McpServer, Prompt, Said, Status, Text, ToolUsed
 from rekindle.assistants.service import Assistants
 from rekindle.settings import Settings
 from rekindle.testing import ModelServer, Reply, ToolCall
-from tests.conftest import free_port, make_settings
+from tests.conftest import asking_settings, free_port, make_settings
 
 PROGRAM = str(Path(__file__).with_name("mcp_server.py"))
 STDIO = McpServer("tides", command=(sys.executable, PROGRAM), variables=("TIDE_KEY",), tools=("high_tide",))
@@ -40,10 +39,7 @@ def settings(model: ModelServer, **changes: object) -> Settings:
     return make_settings(
         "postgresql://nowhere",
         Path("nowhere"),
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key=SecretStr("k"),
-        **{"mcp_seconds": 30, **changes},
+        **asking_settings(model, **{"mcp_seconds": 30, **changes}),
     )
 
 

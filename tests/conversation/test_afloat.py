@@ -17,8 +17,8 @@ from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
 from rekindle.settings import Settings
 from rekindle.testing import ModelServer, Reply
-
-from .test_turns import asking, until_running
+from tests.conftest import asking_settings
+from tests.conversation.test_turns import until_running
 
 
 @dataclass
@@ -54,7 +54,7 @@ async def afloat(tmp_path: Path, model: ModelServer) -> AsyncIterator[Afloat]:
         database_url=SecretStr(database.start()),
         afloat_turns=5,
         lease_seconds=1,
-        **asking(model),
+        **asking_settings(model, titles="phrases", jobs_in_server=False),
     )
     async with open_house(settings) as house:
         caller = Caller((await house.identity.recognise("ada@example.com")).user.id, "verified")

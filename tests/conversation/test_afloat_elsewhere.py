@@ -20,10 +20,9 @@ from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import ModelServer, Reply
-from tests.conftest import OpenHouse, make_settings
+from tests.conftest import OpenHouse, asking_settings, make_settings
+from tests.conversation.test_turns import until_running
 from tests.redis_server import RedisServer
-
-from .test_turns import asking, until_running
 
 
 class Wire:
@@ -125,7 +124,7 @@ async def two(
     with tempfile.TemporaryDirectory() as folder:  # the path of a socket is short
         wire = Wire(Path(folder), conninfo)
         await wire.mend()
-        settings: dict[str, Any] = asking(
+        settings: dict[str, Any] = asking_settings(
             model, lease_seconds=1, user_tokens_per_day=100_000, redis_url=SecretStr(redis.url)
         )
         far: House = await open_a_house(**settings)
@@ -359,7 +358,7 @@ async def test_after_an_outage_those_who_carried_their_answers_on_come_first(
     tmp_path: Path, model: ModelServer
 ) -> None:
     postgres = EmbeddedPostgres(tmp_path / "away")
-    settings = make_settings(postgres.start(), tmp_path, **asking(model, lease_seconds=1))
+    settings = make_settings(postgres.start(), tmp_path, **asking_settings(model, lease_seconds=1))
     words = " ".join(f"w{n}" for n in range(50))
     async with open_house(settings) as near, open_house(settings) as far:
         caller = Caller((await near.identity.recognise("ada@example.com")).user.id, "verified")

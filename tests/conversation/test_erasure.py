@@ -21,7 +21,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.testing import Hang, ModelServer
 from tests import forked
-from tests.conftest import OpenHouse, RunningServer, Serve, clean_environment
+from tests.conftest import OpenHouse, RunningServer, Serve, asking_settings, clean_environment
 from tests.redis_server import RedisServer
 
 
@@ -149,9 +149,7 @@ def test_an_erased_person_is_nowhere_and_nobody_else_is_touched(
 async def test_a_running_turn_is_cancelled_and_writes_nothing_more(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, new_database: Callable[[], str]
 ) -> None:
-    house = await open_a_house(
-        model="openai:test", openai_base_url=model.url, openai_api_key="sk-test", user_tokens_per_day=1_000_000
-    )
+    house = await open_a_house(**asking_settings(model, user_tokens_per_day=1_000_000))
     session = await house.sessions.start(caller)
     model.script(Hang())
     turn = await house.conversation.say(caller, session.id, "Are you there?")

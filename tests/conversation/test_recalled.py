@@ -14,23 +14,12 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import ModelServer, Refusal, Reply
-from tests.conftest import OpenHouse
-
-
-def asking(model: ModelServer, **changes: Any) -> dict[str, Any]:
-    return {
-        "model": "openai:test",
-        "openai_base_url": model.url,
-        "openai_api_key": "sk-test",
-        "model_retries": 0,
-        "jobs_in_server": False,
-        **changes,
-    }
+from tests.conftest import OpenHouse, asking_settings
 
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, model: ModelServer) -> House:
-    opened: House = await open_a_house(**asking(model))
+    opened: House = await open_a_house(**asking_settings(model))
     return opened
 
 
@@ -91,7 +80,7 @@ async def test_what_left_the_window_is_found_again_and_what_is_in_it_is_not_told
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
     model.default = Reply("I see.")
-    house = await open_a_house(**asking(model, window=4))
+    house = await open_a_house(**asking_settings(model, window=4))
     session = await house.sessions.start(caller)
     for message in (DOG, "The dog barks.", "I like tea.", "My dog eats shoes."):
         await say(house, caller, session, message)
@@ -117,7 +106,7 @@ LEVELS = {
 async def test_who_asks_decides_what_is_open(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, rule: str, level: Caller, kinds: set[str]
 ) -> None:
-    house = await open_a_house(**asking(model, identity=rule, recall_summaries=1))
+    house = await open_a_house(**asking_settings(model, identity=rule, recall_summaries=1))
     old = await tell(house, caller, DOG, "I moved to Split.", summary=True)
     await tell(house, caller, "I painted a room.", summary=True)
     asker = Caller(caller.user_id, level.level)
@@ -152,7 +141,7 @@ async def test_nobody_recalls_what_another_said(house: House, caller: Caller, em
 async def test_an_assistant_says_how_much_it_recalls(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, policy: Any, kinds: list[str]
 ) -> None:
-    house = await open_a_house(Assistant(recall=policy), **asking(model, recall_summaries=1))
+    house = await open_a_house(Assistant(recall=policy), **asking_settings(model, recall_summaries=1))
     await tell(house, caller, DOG)
     await tell(house, caller, "I painted a room.", summary=True)
     session = await house.sessions.start(caller)
@@ -164,7 +153,7 @@ async def test_an_assistant_says_how_much_it_recalls(
 
 
 async def test_recall_keeps_to_its_tokens(open_a_house: OpenHouse, caller: Caller, model: ModelServer) -> None:
-    house = await open_a_house(**asking(model, recall_tokens=150))
+    house = await open_a_house(**asking_settings(model, recall_tokens=150))
     await tell(
         house, caller, *(f"Our dog number {n} is called Biscuit the {n}th of Split in Dalmatia." for n in range(9))
     )
@@ -186,7 +175,7 @@ def locked(house: House) -> Iterator[None]:
 async def test_a_search_that_takes_too_long_is_left_out(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, recall_seconds=0.1))
+    house = await open_a_house(**asking_settings(model, recall_seconds=0.1))
     past = await tell(house, caller, DOG, summary=True)
     session = await house.sessions.start(caller)
     with locked(house):
@@ -254,7 +243,7 @@ async def test_who_has_paused_remembering_is_not_reminded(house: House, caller: 
 async def test_what_a_proven_address_opens_comes_in_mid_session(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, identity="verified"))
+    house = await open_a_house(**asking_settings(model, identity="verified"))
     past = await tell(house, caller, "I painted a room.", summary=True)
     claim = Caller(caller.user_id, "claimed")
     session = await house.sessions.start(claim)

@@ -28,26 +28,14 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer, Refusal, Reply
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, model: ModelServer) -> House:
     """A house whose model is the loopback server."""
-    opened: House = await open_a_house(**asking(model))
+    opened: House = await open_a_house(**asking_settings(model))
     return opened
-
-
-def asking(model: ModelServer, **changes: Any) -> dict[str, Any]:
-    return {
-        "model": "openai:test",
-        "openai_base_url": model.url,
-        "openai_api_key": "sk-test",
-        "model_retries": 0,
-        "titles": "phrases",
-        "jobs_in_server": False,
-        **changes,
-    }
 
 
 @pytest.fixture
@@ -112,7 +100,7 @@ async def test_the_message_and_the_running_reply_are_on_disk_before_the_model_is
 async def test_the_model_is_given_the_window_and_the_new_message(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, window=4))
+    house = await open_a_house(**asking_settings(model, window=4))
     session = await house.sessions.start(caller)
     for number in range(4):
         turn = await house.conversation.say(caller, session.id, f"question {number}")
@@ -276,7 +264,7 @@ async def test_cancelling_keeps_what_was_said(
 async def test_a_model_that_fails_leaves_a_failed_reply_with_what_it_said(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, step: Any, code: str, kept: str
 ) -> None:
-    house = await open_a_house(**asking(model, token_gap_seconds=0.3))
+    house = await open_a_house(**asking_settings(model, token_gap_seconds=0.3))
     session = await house.sessions.start(caller)
     model.script(step, Reply("Better now."))
     turn = await house.conversation.say(caller, session.id, "Well?")
@@ -325,7 +313,7 @@ async def test_only_the_newest_turn_that_did_not_complete_can_be_retried(
 async def test_a_reply_without_end_is_cut_at_the_limit(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, max_reply_chars=1000))
+    house = await open_a_house(**asking_settings(model, max_reply_chars=1000))
     session = await house.sessions.start(caller)
     model.script(Reply(["x" * 300] * 100))
     turn = await house.conversation.say(caller, session.id, "Go on for ever.")
@@ -370,7 +358,7 @@ async def test_a_message_that_cannot_be_kept_is_refused(
 async def test_a_turn_takes_two_round_trips_however_long_the_session_and_recall_its_own_three(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer, recall_seconds: float, more: int
 ) -> None:
-    house = await open_a_house(**asking(model, recall_seconds=recall_seconds), work=False)
+    house = await open_a_house(**asking_settings(model, recall_seconds=recall_seconds), work=False)
     session = await house.sessions.start(caller)
     for _ in range(30):
         turn = await house.conversation.say(caller, session.id, "Again.")
@@ -387,7 +375,7 @@ async def test_another_server_reads_and_cancels_a_turn(
     open_a_house: OpenHouse, house: House, caller: Caller, session: Session, model: ModelServer
 ) -> None:
     model.script(Reply("a few words and then", then="silence"))
-    other = await open_a_house(**asking(model))
+    other = await open_a_house(**asking_settings(model))
     turn = await house.conversation.say(caller, session.id, "Talk.")
     await until_running(other, caller, turn.id, "a few words and then")
     reading = asyncio.create_task(heard(other.conversation, caller, turn.id))
@@ -399,7 +387,7 @@ async def test_another_server_reads_and_cancels_a_turn(
 async def test_a_stopping_server_tells_readers_to_come_back_and_lets_the_turn_end(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, grace_seconds=5))
+    house = await open_a_house(**asking_settings(model, grace_seconds=5))
     session = await house.sessions.start(caller)
     model.script(Reply("one two three four five", delay=0.1))
     turn = await house.conversation.say(caller, session.id, "Count.")
@@ -418,7 +406,7 @@ async def test_a_stopping_server_tells_readers_to_come_back_and_lets_the_turn_en
 async def test_a_turn_that_outlasts_the_grace_period_is_released_at_once(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, grace_seconds=0.2, lease_seconds=60))
+    house = await open_a_house(**asking_settings(model, grace_seconds=0.2, lease_seconds=60))
     session = await house.sessions.start(caller)
     quiet = await house.sessions.start(caller)
     model.script(Reply("I had begun", then="silence"))
@@ -429,7 +417,7 @@ async def test_a_turn_that_outlasts_the_grace_period_is_released_at_once(
     await asyncio.to_thread(model.wait, 2)
     await house.runs.close()
     began = time.monotonic()
-    successor = await open_a_house(**asking(model, lease_seconds=60))
+    successor = await open_a_house(**asking_settings(model, lease_seconds=60))
     reply = await successor.conversation.outcome(caller, begun.id)
     assert (reply.status, reply.content) == ("interrupted", "I had begun")
     reply = await successor.conversation.outcome(caller, unheard.id)
@@ -440,13 +428,13 @@ async def test_a_turn_that_outlasts_the_grace_period_is_released_at_once(
 async def test_a_turn_lost_to_another_server_is_fenced_off(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model), work=False)  # keeps no leases: as if it hung
+    house = await open_a_house(**asking_settings(model), work=False)  # keeps no leases: as if it hung
     session = await house.sessions.start(caller)
     model.script(Reply("too late", delay=2.5), Reply("in time"))
     house.runs.lease /= 20
     turn = await house.conversation.say(caller, session.id, "Who answers?")
     reading = asyncio.create_task(heard(house.conversation, caller, turn.id))
-    other = await open_a_house(**asking(model))
+    other = await open_a_house(**asking_settings(model))
     reply = await other.conversation.outcome(caller, turn.id)
     assert (reply.status, reply.content, reply.attempt) == ("complete", "in time", 2)
     assert (await reading)[-1].reply == reply

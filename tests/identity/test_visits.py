@@ -11,7 +11,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller, WrongCode
 from rekindle.sessions.service import CheckIn
 from rekindle.testing import ModelServer
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 from tests.identity.conftest import MailBox
 
 
@@ -159,13 +159,7 @@ async def test_two_proven_accounts_are_never_joined(house: House, mail: MailBox,
 async def test_an_answer_being_written_is_finished_first(
     open_a_house: OpenHouse, mail: MailBox, model: ModelServer, email: str
 ) -> None:
-    house = await open_a_house(
-        smtp_url=mail.url,
-        identity="verified",
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key="sk-test",
-    )
+    house = await open_a_house(**asking_settings(model, smtp_url=mail.url, identity="verified"))
     visitor = await visit(house, email)
     turn = await house.conversation.say(visitor.caller, visitor.session.id, "Tell me something.")
     proven = await house.visits.verify(visitor.caller, email, await code_for(house, mail, email))

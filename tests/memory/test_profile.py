@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 
 from rekindle.errors import Forbidden, ModelError
 from rekindle.house import House
@@ -17,7 +16,7 @@ from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.service import Thing, ThingNotFound
 from rekindle.memory.profile.telling import is_left_open, says_something
 from rekindle.testing import ModelServer, Reply
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 
 @pytest.fixture
@@ -349,14 +348,7 @@ async def test_a_session_that_is_proven_to_be_ones_own_is_read_among_what_its_ac
 
 @pytest.fixture
 async def asking_house(open_a_house: OpenHouse, model: ModelServer) -> House:
-    opened: House = await open_a_house(
-        work=False,
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key=SecretStr("sk-test"),
-        model_retries=0,
-        profile="model",
-    )
+    opened: House = await open_a_house(work=False, **asking_settings(model, profile="model"))
     return opened
 
 

@@ -13,20 +13,14 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.jobs.service import Insistence
 from rekindle.testing import ModelServer, Refusal, Reply
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 from tests.memory.test_profile import SUMMARY, answer, talk, texts
 
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, new_database: Callable[[], str], model: ModelServer) -> House:
     opened: House = await open_a_house(
-        work=False,
-        database_url=SecretStr(new_database()),
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key=SecretStr("sk-test"),
-        model_retries=0,
-        profile="model",
+        work=False, **asking_settings(model, database_url=SecretStr(new_database()), profile="model")
     )
     return opened
 

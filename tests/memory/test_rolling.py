@@ -19,7 +19,7 @@ from rekindle.memory.rolling.service import RollingSummary
 from rekindle.memory.summary import ModelSummaries
 from rekindle.sessions.service import Session
 from rekindle.testing import Asked, ModelServer, Reply
-from tests.conftest import OpenHouse, make_settings
+from tests.conftest import OpenHouse, asking_settings, make_settings
 from tests.sessions.own_file import bring_back
 
 WINDOW = 4
@@ -39,13 +39,7 @@ async def house(open_a_house: OpenHouse, model: ModelServer) -> House:
 
 def asking(model: ModelServer) -> dict[str, Any]:
     model.default = Reply("Aha.")
-    return {
-        "model": "openai:test",
-        "openai_base_url": model.url,
-        "openai_api_key": "sk-test",
-        "model_retries": 0,
-        "jobs_in_server": False,
-    }
+    return asking_settings(model)
 
 
 @pytest.fixture

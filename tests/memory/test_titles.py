@@ -12,7 +12,7 @@ from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.titles import Titles, quoted_title
 from rekindle.testing import ModelServer, Refusal, Reply
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,7 @@ async def test_a_session_is_named_after_its_first_exchange(
     model.default = Reply('"Lifeguard training."')
     house = await open_a_house(
         database_url=SecretStr(new_database()),  # of its own: on a shared one another server's worker may be quicker
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key="sk-test",
-        titles="model",
-        jobs_in_server=True,
-        model_retries=0,
+        **asking_settings(model, titles="model", jobs_in_server=True),
     )
     caller = Caller((await house.identity.recognise(email)).user.id, "verified")
     session_id = await first_exchange(house, caller, "Hi, what do I need for the lifeguard thing?")
@@ -80,10 +75,7 @@ async def test_a_name_that_somebody_gave_stays(open_a_house: OpenHouse, caller: 
 async def test_a_speech_is_no_title_and_a_model_that_refuses_names_nothing(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-
-    house = await open_a_house(
-        work=False, model="openai:test", openai_base_url=model.url, openai_api_key="sk-test", model_retries=0
-    )
+    house = await open_a_house(work=False, **asking_settings(model))
     titles = Titles(house.sessions, lambda user, session: house.assistants.complete, seconds=5)
     model.script(Reply("Fine."), Reply("a very long speech " * 40))
     session_id = await first_exchange(house, caller, "I need CPO training.")

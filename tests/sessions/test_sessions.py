@@ -18,7 +18,7 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 
 @pytest.fixture
@@ -55,9 +55,7 @@ async def test_only_what_is_idle_is_ended_and_only_what_was_said_in_is_summarise
         database_url=SecretStr(new_database()),
         idle_minutes=30,
         jobs_in_server=True,
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key="sk-test",
+        **asking_settings(model),
     )
     caller = Caller((await house.identity.recognise(None)).user.id, "verified")
     idle = await spoken_in(house, caller, await house.sessions.start(caller))

@@ -21,7 +21,7 @@ from rekindle.sessions.listing.service import Wanted
 from rekindle.sessions.review.service import Sought
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 from tests.redis_server import RedisServer
 
 MARK = "The canary sings in the conservatory."
@@ -171,13 +171,7 @@ async def test_a_turn_that_waits_for_the_session_is_not_begun_in_a_hidden_one(ho
 async def test_an_answer_that_is_being_written_is_cancelled_first(
     open_a_house: OpenHouse, new_database: Callable[[], str], model: ModelServer
 ) -> None:
-    house: House = await open_a_house(
-        database_url=SecretStr(new_database()),
-        jobs_in_server=False,
-        model="openai:test",
-        openai_base_url=model.url,
-        openai_api_key="sk-test",
-    )
+    house: House = await open_a_house(**asking_settings(model, database_url=SecretStr(new_database())))
     caller = Caller((await house.identity.recognise(None)).user.id, "verified")
     session = await house.sessions.start(caller)
     model.script(Hang())

@@ -18,20 +18,14 @@ from rekindle.sessions.service import Session
 from rekindle.testing import Hang, ModelServer, Refusal, Reply
 from rekindle.usage.quotas import FOUND_ALLOWANCE, INSTRUCTION_ALLOWANCE, REPLY_ALLOWANCE
 from rekindle.usage.service import DayUsage
-from tests.conftest import OpenHouse
+from tests.conftest import OpenHouse, asking_settings
 
 MODEL = "openai:gpt-4o-mini"
 """Its price is known: $0.15 and $0.60 for a million tokens."""
 
 
-def asking(model: ModelServer, **changes: Any) -> dict[str, Any]:
-    return {
-        "model": MODEL,
-        "openai_base_url": model.url,
-        "openai_api_key": "sk-test",
-        "model_retries": 0,
-        **changes,
-    }
+def asking(model: ModelServer, /, **changes: Any) -> dict[str, Any]:
+    return asking_settings(model, **{"model": MODEL, **changes})
 
 
 async def say(house: House, caller: Caller, session: Session, text: str = "Hello") -> str:
@@ -84,7 +78,7 @@ async def test_a_reply_is_counted_by_day_and_model_with_its_cost(
 async def test_what_the_house_asks_by_itself_is_counted_apart_and_never_refused(
     open_a_house: OpenHouse, caller: Caller, model: ModelServer
 ) -> None:
-    house = await open_a_house(**asking(model, titles="model", user_tokens_per_day=5_000), jobs_in_server=False)
+    house = await open_a_house(**asking(model, titles="model", user_tokens_per_day=5_000))
     session = await house.sessions.start(caller)
     model.script(Reply("Dear.", usage=(4_000, 900)), Reply("The user said hello.", usage=(300, 30)))
     await say(house, caller, session)
@@ -287,4 +281,4 @@ async def test_a_quota_in_money_counts_money(open_a_house: OpenHouse, caller: Ca
 
 async def test_a_quota_in_money_needs_a_known_price(open_a_house: OpenHouse, model: ModelServer) -> None:
     with pytest.raises(ConfigurationError, match="openai:nobody-knows"):
-        await open_a_house(**{**asking(model), "model": "openai:nobody-knows", "user_cost_per_day": 1.0})
+        await open_a_house(**asking(model, model="openai:nobody-knows", user_cost_per_day=1.0))
