@@ -72,6 +72,6 @@ def convert(amount: float, unit: str, to: str) -> str:
 
 
 def _unit(name: str) -> str:
-    name = name.strip().casefold().rstrip(".")
+    name = name.strip(" .°").casefold()
     name = _SHORT.get(name, name)
     return name[:-1] if name.endswith("s") and name[:-1] in _UNITS else name

@@ -671,6 +671,31 @@ def test_numbers_go_to_the_parameters_they_stand_by() -> None:
     assert call.arguments == {"people": 12, "days": 3, "budget": 1500.5}
 
 
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("Convert 10 miles to km", (10, "miles", "km")),
+        ("What is 10 miles in km?", (10, "miles", "km")),
+        ("Please convert 20 °C into Fahrenheit.", (20, "C", "Fahrenheit")),
+        ("Are 10 people in Berlin?", None),
+        ("Convert it to km", None),
+    ],
+)
+def test_an_amount_and_what_it_is_turned_into_are_read(message: str, arguments: tuple[float, str, str] | None) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {
+            "amount": {"type": "number", "description": "How many."},
+            "unit": {"type": "string", "description": "The unit it is in, such as `mile`, `kg` or `fahrenheit`."},
+            "to": {"type": "string", "description": "The unit it should be in."},
+        },
+        "required": ["amount", "unit", "to"],
+    }
+    tool = Tool("convert", "Convert an amount from one unit into another: lengths, weights.", parameters)
+    called = [tuple(call.arguments.values()) for call in fitting_calls(message, [tool], asking=True)]
+    assert called == ([arguments] if arguments else [])
+
+
 async def test_it_does_not_make_up_structured_output() -> None:
     class Person(BaseModel):
         name: str

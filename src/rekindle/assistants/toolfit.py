@@ -66,6 +66,10 @@ _POINTING = re.compile(
     re.IGNORECASE,
 )
 """At something spoken of; "what time is it" points at nothing."""
+_OF_AMOUNT = re.compile(r"[ \t]*(?:degrees?[ ]+|°[ ]?)?([^\W\d_]+)")
+_FROM = re.compile(r"\bfrom[ ]+(?!\d)([^\W\d_]+)", re.IGNORECASE)
+_INTO = re.compile(r"\b(?:to|into|in)[ ]+(?:degrees?[ ]+|°[ ]?)?([^\W\d_]+)[^\w]*(?:please\W*)?$", re.IGNORECASE)
+"""What an amount is turned into, at a message's end: "10 miles to km", "How much is that in euros?"."""
 _IN_QUOTES = re.compile(r"[\"“„«]([^\"”“»]{1,200})[\"”“»]")
 
 
@@ -183,6 +187,9 @@ def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool)
         # A search is worth trying on any question; on a statement only when it is about the tool's matter.
         return fit + 0.4 if asking and is_telling(said) else fit if in_name + in_description >= 1 else 0.0
     given = any(not isinstance(value, str) or _PATTERNS["id"].fullmatch(value) for value in arguments.values())
+    turned = len({name for name in tool.required if isinstance(arguments.get(name), str)}) > 1
+    if given and turned and in_description >= 1:
+        return fit + 1 if asking else 0.0  # "What is 10 miles in km?": so it is put when one thing is to become another
     if given and in_name:
         fit += 1
     return fit if asking and (in_name >= 1 or in_description >= 2 or (given and in_name)) else 0.0
@@ -230,12 +237,25 @@ def _arguments(message: str, tool: Tool, query: str, about: Sequence[str]) -> di
         elif name in tool.required:
             return None
     if len(open_texts) > 1:
-        return None
+        turned = _turned(message, open_texts, numbers)
+        return arguments | turned if turned else None
     for name in open_texts:
         if (text := _subject(message, tool, about)) is None:
             return None
         arguments[name] = text
     return arguments
+
+
+def _turned(message: str, names: Sequence[str], numbers: Sequence[re.Match[str]]) -> dict[str, str] | None:
+    """The two words of "10 miles to km", where one parameter is what it is `to` be and the other is what it is."""
+    into = [name for name in names if "to" in re.split(r"[_\W]+", name.casefold())]
+    if len(names) != 2 or len(into) != 1 or len(numbers) != 1:
+        return None
+    end = numbers[0].end()
+    of = _FROM.search(message, end) or _OF_AMOUNT.match(message, end)
+    to = _INTO.search(message, of.end()) if of else None
+    [other] = set(names) - set(into)
+    return {other: of[1], into[0]: to[1]} if of and to else None
 
 
 def _numeric(tool: Tool) -> list[str]:
