@@ -25,6 +25,7 @@ from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from rich.console import Console
@@ -221,12 +222,25 @@ async def scale(house: House, file: Path, count: int, console: Console) -> None:
         f"{count:,} messages of one user", "CPU here", "CPU of PostgreSQL", "wall", title="median milliseconds"
     )
 
-    async def cold(question: str) -> None:
-        house.recall.shelf.clear()
+    last = await last_session(house, caller)
+
+    async def search(question: str) -> None:
         await house.recall.search(caller, question)
 
-    async def warm(question: str) -> None:
-        await house.recall.search(caller, question)
+    async def nothing() -> None:
+        pass
+
+    async def clear() -> None:
+        house.recall.shelf.clear()
+
+    async def keep_and_say() -> None:
+        await house.recall.index(caller.user_id, last)
+        async with house.database.system() as connection:
+            await connection.execute(SAY, {"session": last, "message": uuid7()})
+
+    async def say_and_keep() -> None:
+        await keep_and_say()
+        await house.recall.index(caller.user_id, last)
 
     async def floor(_: str) -> None:
         async with house.database.transaction(caller.user_id) as connection:
@@ -242,24 +256,38 @@ async def scale(house: House, file: Path, count: int, console: Console) -> None:
     async def reading(question: str) -> None:
         model.questions([question, question])
 
-    for name, once in (
-        ("the model reading the question, part of each search", reading),
-        ("a search, nothing in memory", cold),
-        ("a search, once the past is in memory", warm),
-        ("the floor: a bare SELECT of the same bytes", floor),
+    for name, before, once in (
+        ("the model reading the question, part of each search", nothing, reading),
+        ("a search, nothing in memory", clear, search),
+        ("a search, once the past is in memory", nothing, search),
+        ("a search, after something new was said and kept", say_and_keep, search),
+        ("a search, after something new was said, not kept yet", keep_and_say, search),
+        ("the floor: a bare SELECT of the same bytes", nothing, floor),
     ):
         for question in asked[:6]:  # statements are prepared when they are met again
+            await before()
             await once(question)
         serving = await backends(house)
         spent = []
         for question in asked:
-            before = time.process_time(), cpu_of(serving), time.perf_counter()
+            await before()
+            began = time.process_time(), cpu_of(serving), time.perf_counter()
             await once(question)
-            after = time.process_time(), cpu_of(serving), time.perf_counter()
-            spent.append([1000 * (end - start) for start, end in zip(before, after, strict=True)])
+            ended = time.process_time(), cpu_of(serving), time.perf_counter()
+            spent.append([1000 * (end - start) for start, end in zip(began, ended, strict=True)])
         table.add_row(name, *(f"{statistics.median(column):.1f}" for column in zip(*spent, strict=True)))
     console.print(table)
     console.print(f"{house.recall.shelf.nbytes / count:,.0f} bytes a message in memory")
+
+
+async def last_session(house: House, caller: Caller) -> UUID:
+    """The newest session of a user."""
+    async with house.database.transaction(caller.user_id) as connection:
+        cursor = await connection.execute("SELECT id FROM sessions ORDER BY id DESC LIMIT 1")
+        row = await cursor.fetchone()
+    assert row
+    found: UUID = row["id"]
+    return found
 
 
 async def backends(house: House) -> list[int]:
@@ -293,6 +321,14 @@ COPIES = (
     FROM recall_blocks WHERE session_id = %(of)s
     """,
 )
+
+
+SAY = """
+    WITH said AS (UPDATE sessions SET last_seq = last_seq + 1 WHERE id = %(session)s RETURNING *)
+    INSERT INTO messages (session_id, seq, id, user_id, role, content, status, created_at)
+    SELECT id, last_seq, %(message)s, user_id, 'user', '"My bicycle has a flat tyre again."', 'complete', last_seen_at
+    FROM said
+"""
 
 
 def questions_by_talk(file: Path) -> dict[str, list[dict[str, Any]]]:

@@ -1,11 +1,13 @@
 """Search in a person's past: what is found, by whom, and what is kept for it."""
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 
 from rekindle.house import House
@@ -13,7 +15,8 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
-from rekindle.memory.recall.past import gather, packed
+from rekindle.memory.recall.packed import packed
+from rekindle.memory.recall.past import Past, gather
 from rekindle.memory.recall.question import read
 from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
@@ -284,13 +287,13 @@ async def test_memory_is_bounded_in_bytes_and_in_time(house: House, caller: Call
     session = await tell(house, caller, *(f"Kite number {number}." for number in range(100)))
     await house.recall.index(caller.user_id, session)
     await search(house, caller, "kite")
-    past = house.recall.shelf.find(caller.user_id, await version(house, caller))
+    past = house.recall.shelf.find(caller.user_id)
     assert past
     shelf = Shelf(size=3 * past.nbytes, seconds=0.05)
     users = [uuid4() for _ in range(5)]
     for user in users:
         shelf.put(user, past)
-    assert [user for user in users if shelf.find(user, past.version)] == users[2:]
+    assert [user for user in users if shelf.find(user)] == users[2:]
     await asyncio.sleep(0.2)
     assert shelf.nbytes == 0
     small = Shelf(size=past.nbytes)
@@ -298,9 +301,59 @@ async def test_memory_is_bounded_in_bytes_and_in_time(house: House, caller: Call
     assert small.nbytes == 0  # one that takes more than half of all would push out everybody else's
 
 
-async def version(house: House, caller: Caller) -> tuple[int, int]:
-    async with house.database.transaction(caller.user_id) as connection:
-        return (await store.find_waiting(connection, caller.user_id, None)).version
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_past_brought_up_to_date_is_what_reading_all_of_it_gives(
+    house: House, caller: Caller, seed: int
+) -> None:
+    chance = random.Random(seed)
+    sessions: list[UUID] = []
+    hidden: set[UUID] = set()
+
+    async def keep(session: UUID, number: int) -> None:
+        lines = [
+            Line(number * BLOCK + 1 + i, "user", f"Kite {chance.random()}. Hi Kate!", BEGAN, chance.choice(["", "Ann"]))
+            for i in range(chance.randint(1, BLOCK))
+        ]
+        vectors = np.array([[chance.gauss(0, 1) for _ in range(100)] for _ in lines], np.float32)
+        block = pack(
+            session, lines, None, chance.choice([None, *[("narrow", vectors)] * 4, ("wide", vectors.repeat(2, 1))])
+        )
+        async with house.database.transaction(caller.user_id) as connection:
+            await connection.execute(
+                "DELETE FROM recall_blocks WHERE session_id = %s AND block = %s", (session, number)
+            )
+            await store.upsert_block(connection, caller.user_id, block)
+
+    for _ in range(12):
+        for _ in range(chance.randint(0, 4)):
+            if not sessions or chance.random() < 0.5:
+                began = BEGAN + timedelta(days=chance.randint(-9, 9))
+                sessions.append(await tell(house, caller, "A kite.", began=began))
+            await keep(chance.choice(sessions), chance.choice([0, 0, 1, 5]))
+        if (seen := [session for session in sessions if session not in hidden]) and chance.random() < 0.4:
+            gone = chance.choice(seen)
+            sessions.remove(gone)
+            await house.sessions.delete(caller, gone)
+        if sessions and chance.random() < 0.4:
+            hidden ^= {chance.choice(sessions)}
+            async with house.database.system() as connection:
+                await connection.execute("SELECT set_config('rekindle.hidden_too', 'on', true)")
+                await connection.execute(
+                    "UPDATE sessions SET hidden_at = CASE WHEN id = ANY (%s) THEN now() END WHERE user_id = %s",
+                    (list(hidden), caller.user_id),
+                )
+        await house.recall.search(caller, "kite")
+        async with house.database.transaction(caller.user_id) as connection:
+            anew = await store.find_packed(connection, caller.user_id)
+        in_memory = house.recall.shelf.find(caller.user_id)
+        assert in_memory is not None
+        assert in_memory.packed == anew
+        assert_same(in_memory, gather(anew))
+
+
+def assert_same(one: Past, other: Past) -> None:
+    for name in Past.__slots__:
+        np.testing.assert_equal(getattr(one, name), getattr(other, name), name)
 
 
 async def test_lines_that_come_late_follow_those_that_are_kept(house: House, caller: Caller) -> None:

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,56 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rekindle.memory.minilm import TOKEN_BYTES, Bits
-from rekindle.memory.recall.lines import BLOCK, FACTS, Block
+from rekindle.memory.recall.lines import BLOCK, FACTS
+from rekindle.memory.recall.packed import MARK, Packed, numbers
 
 Places = NDArray[np.intp]
 
 _GREETINGS = 3
 """So often somebody must have been greeted by a name to be known by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A person's blocks in one: each column of all of them, ordered by session and number.
-
-    Numbers are of 32 bits, big-endian. Texts have a line for each block.
-    """
-
-    version: tuple[int, int] = (0, 0)
-    """Of these blocks; others have another."""
-    sessions: bytes = b""
-    firsts: bytes = b""
-    """The seqs of their first lines."""
-    facts_sizes: bytes = b""
-    pooled_sizes: bytes = b""
-    models: str = ""
-    meanings: str = ""
-    speakers: str = ""
-    facts: bytes = b""
-    words: bytes = b""
-    pooled: bytes = b""
-
-
-def people(block: Block) -> str:
-    """Who speaks in a block, and what they are called, as a line of text."""
-    return json.dumps([[speaker, names] for speaker, names in zip(block.speakers, block.called, strict=True)])
-
-
-def packed(blocks: Sequence[Block]) -> Packed:
-    """Blocks that are not kept, as if they were; in their order."""
-    return Packed(
-        (0, 0),
-        b"".join(block.session_id.bytes for block in blocks),
-        np.array([block.first for block in blocks], ">i4").tobytes(),
-        np.array([block.facts.nbytes for block in blocks], ">i4").tobytes(),
-        np.array([block.pooled.nbytes for block in blocks], ">i4").tobytes(),
-        "\n".join(block.model or "" for block in blocks),
-        "\n".join(block.meaning or "" for block in blocks),
-        "\n".join(map(people, blocks)),
-        b"".join(block.facts.tobytes() for block in blocks),
-        b"".join(block.words.tobytes() for block in blocks),
-        b"".join(block.pooled.tobytes() for block in blocks),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +47,8 @@ class Tokens:
 class Past:
     """All lines of one person, n of them, in b blocks; sessions in the order of their ids, which is that of time."""
 
+    kept: Packed
+    """The blocks that are kept of them; without `pooled` where `wholes` has all of that."""
     version: tuple[int, int]
     sessions: Bits
     """(sessions, 16) their ids."""
@@ -105,10 +64,8 @@ class Past:
     """(n,) the place of a line's session in `sessions`."""
     follows: NDArray[np.bool_]
     """(n,) whether the line before it is of the same session."""
-    said: NDArray[np.uint32]
-    tokens: NDArray[np.uint16]
-    """(n,) how many."""
-    flags: NDArray[np.uint8]
+    facts: NDArray[Any]
+    """(n,) of `FACTS`."""
     speaker: Places
     """(n,) the place of its speaker in `speakers`."""
     speakers: tuple[str, ...]
@@ -126,6 +83,18 @@ class Past:
         return len(self.session)
 
     @property
+    def said(self) -> NDArray[np.uint32]:
+        """(n,) when, in seconds since 1970."""
+        said: NDArray[np.uint32] = self.facts["said"]
+        return said
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """(n,) what is kept of each line's kind."""
+        flags: NDArray[np.uint8] = self.facts["flags"]
+        return flags
+
+    @property
     def names(self) -> dict[str, str]:
         """What people are called, in small letters, and who it is; the names they have here not among them."""
         by_name: dict[str, Counter[str]] = {}
@@ -140,8 +109,17 @@ class Past:
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        arrays = [getattr(self, name) for name in self.__slots__] + [signs for _, signs in self.wholes.values()]
-        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray)) + 100 * len(self.model)
+        values = [getattr(self, name) for name in self.__slots__] + [signs for _, signs in self.wholes.values()]
+        arrays = (value for value in values if isinstance(value, np.ndarray) and value.base is None)  # no mere views
+        return self.kept.nbytes + sum(array.nbytes for array in arrays) + 100 * len(self.model)
+
+    @property
+    def packed(self) -> Packed:
+        """The blocks that are kept of them, all of each."""
+        if self.kept.pooled or not self.wholes:
+            return self.kept
+        [(_, signs)] = self.wholes.values()
+        return replace(self.kept, pooled=signs.T.tobytes())
 
     def among(self, sessions: Collection[UUID]) -> NDArray[np.bool_]:
         """(n,) whether a line is of one of these sessions."""
@@ -168,13 +146,15 @@ class Past:
     def token_slices(self, lines: Places, model: str) -> "Slices":
         """Where the tokens of lines are; none of those that another model made."""
         block = self._blocks(lines)
-        before = np.concatenate(([0], np.cumsum(self.tokens, dtype=np.intp)))
-        known = np.array([own == model for own in self.model])
+        before = self.start[block, None] + np.arange(BLOCK)
+        tokens = self.facts["tokens"]
+        earlier = np.where(before < lines[:, None], tokens[np.minimum(before, len(self) - 1)], 0)
+        known = [self.model[own] == model for own in block.tolist()]
         return Slices(
             [own.hex() for own in self.session_bytes(lines)],
             ((self.first[block] - 1) // BLOCK).tolist(),
-            (before[lines] - before[self.start[block]]).tolist(),
-            (self.tokens[lines] * known[block]).tolist(),
+            earlier.sum(axis=1).tolist(),
+            (tokens[lines] * np.array(known, np.bool_)).tolist(),
         )
 
     def reaches(self, session_id: UUID) -> int:
@@ -193,35 +173,36 @@ class Past:
 
 def gather(kept: Packed) -> Past:
     """Blocks taken apart into lines."""
-    ids = np.frombuffer(kept.sessions, np.uint8).reshape(-1, 16)
+    marks = np.frombuffer(kept.marks, MARK)
+    ids = marks["session"]
     new = np.ones(len(ids), np.bool_)
     new[1:] = (ids[1:] != ids[:-1]).any(axis=1)
     block_session = np.cumsum(new) - 1
     facts = np.frombuffer(kept.facts, FACTS)
-    sizes = _numbers(kept.facts_sizes) // FACTS.itemsize
+    sizes = numbers(kept.facts_sizes) // FACTS.itemsize
     session = np.repeat(block_session, sizes)
     follows = np.zeros(len(facts), np.bool_)
     follows[1:] = session[1:] == session[:-1]
     speakers, speaker, called = _people(kept.speakers, sizes, facts["speaker"])
+    wholes = _wholes(kept, sizes)
     return Past(
+        kept=replace(kept, pooled=b"") if all(places is None for places, _ in wholes.values()) else kept,
         version=kept.version,
         sessions=ids[new],
         block_session=block_session,
-        first=_numbers(kept.firsts),
+        first=marks["first"].astype(np.intp),
         start=np.concatenate(([0], np.cumsum(sizes))),
         model=tuple(kept.models.split("\n")) if len(ids) else (),
         session=session,
         follows=follows,
-        said=facts["said"].copy(),
-        tokens=facts["tokens"].copy(),
-        flags=facts["flags"].copy(),
+        facts=facts,
         speaker=speaker,
         speakers=speakers,
         called=called,
         length=facts["words"].astype(np.float32),
         words=np.frombuffer(kept.words, np.uint32),
         word_line=np.repeat(np.arange(len(facts), dtype=np.int32), facts["words"]),
-        wholes=_wholes(kept, sizes),
+        wholes=wholes,
     )
 
 
@@ -241,6 +222,7 @@ def joined(past: Past, late: Past) -> Past:
     speakers = tuple(dict.fromkeys((*past.speakers, *late.speakers)))
     speaker = np.array([speakers.index(own) for own in late.speakers], np.intp)[late.speaker]
     return Past(
+        kept=past.kept,
         version=past.version,
         sessions=np.concatenate((past.sessions, np.array(new, np.uint8).reshape(-1, 16))),
         block_session=np.concatenate((past.block_session, place[late.block_session])),
@@ -249,9 +231,7 @@ def joined(past: Past, late: Past) -> Past:
         model=past.model + late.model,
         session=session,
         follows=follows,
-        said=np.concatenate((past.said, late.said)),
-        tokens=np.concatenate((past.tokens, late.tokens)),
-        flags=np.concatenate((past.flags, late.flags)),
+        facts=np.concatenate((past.facts, late.facts)),
         speaker=np.concatenate((past.speaker, speaker)),
         speakers=speakers,
         called=past.called,
@@ -263,10 +243,6 @@ def joined(past: Past, late: Past) -> Past:
             for name, (places, signs) in past.wholes.items()
         },
     )
-
-
-def _numbers(packed: bytes) -> Places:
-    return np.frombuffer(packed, ">i4").astype(np.intp)
 
 
 def _people(
@@ -296,8 +272,8 @@ def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArr
     if len(different) == 1 and len(signs):
         return {names[0]: (None, np.ascontiguousarray(signs.reshape(int(sizes.sum()), -1).T))}
     found: dict[str, tuple[Places | None, NDArray[np.uint64]]] = {}
-    ends = np.cumsum(_numbers(kept.pooled_sizes) // 8)
-    starts, lines = ends - _numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))
+    ends = np.cumsum(numbers(kept.pooled_sizes) // 8)
+    starts, lines = ends - numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))
     for name in different:
         own = [block for block, other in enumerate(names) if other == name and ends[block] > starts[block]]
         if own:

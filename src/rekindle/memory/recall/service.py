@@ -19,7 +19,8 @@ from rekindle.memory.minilm import MiniLM, Question, Vectors
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
 from rekindle.memory.recall.meaning import Meaning
-from rekindle.memory.recall.past import Past, Slices, Tokens, gather, joined, packed
+from rekindle.memory.recall.packed import Packed, packed, unknown, updated
+from rekindle.memory.recall.past import Past, Slices, Tokens, gather, joined
 from rekindle.memory.recall.question import Asked, read
 from rekindle.memory.recall.ranking import Looked, look, rank
 from rekindle.memory.recall.shelf import Shelf
@@ -224,13 +225,15 @@ class Recall:
     async def _past(self, connection: Connection, caller: Caller) -> Past:
         """All that the caller may search, from memory where the database says that nothing has changed."""
         waiting = await store.find_waiting(connection, caller.user_id, caller.session_id)
-        past = self.shelf.find(caller.user_id, waiting.version) if caller.session_id is None else None
+        past = self.shelf.find(caller.user_id) if caller.session_id is None else None
         if past is None:
             past = await asyncio.to_thread(
                 gather, await store.find_packed(connection, caller.user_id, caller.session_id)
             )
-            if caller.session_id is None:
-                self.shelf.put(caller.user_id, past)
+        elif past.version != waiting.version:
+            past = await _updated(connection, caller.user_id, past)
+        if caller.session_id is None:
+            self.shelf.put(caller.user_id, past)
         if not waiting.sessions:
             return past
         late = await store.list_late_lines(connection, waiting, LATE_LINES)
@@ -321,6 +324,14 @@ async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _
     if filters.metadata is not None:
         places = await store.list_places(connection, caller.user_id, filters.metadata)
     return _Limits(sessions, places)
+
+
+async def _updated(connection: Connection, user_id: UUID, past: Past) -> Past:
+    """The past as it is now: only the blocks that are new are read."""
+    marks = await store.find_marks(connection, user_id)
+    new = unknown(past.kept, marks)
+    fresh = await store.find_packed(connection, user_id, marked=new) if new else Packed()
+    return await asyncio.to_thread(lambda: gather(updated(past.packed, marks, fresh)))
 
 
 def _late(late: list[tuple[UUID, Line]], past: Past) -> Past:

@@ -1,4 +1,4 @@
-"""Pasts that were searched a moment ago, in this process's memory: each is used only while the database has it so."""
+"""Pasts that were searched a moment ago, in this process's memory; what changed since is read before one is used."""
 
 import asyncio
 import time
@@ -26,17 +26,18 @@ class Shelf:
         """How much memory the pasts take."""
         return sum(past.nbytes for past, _ in self._pasts.values())
 
-    def find(self, user_id: UUID, version: tuple[int, int]) -> Past | None:
-        """The user's past if it is here and is of this version."""
+    def find(self, user_id: UUID) -> Past | None:
+        """The user's past as it was when it was last searched, if it is here."""
         past, _ = self._pasts.get(user_id, (None, 0.0))
-        if past is None or past.version != version:
-            return None
-        self._pasts[user_id] = past, time.monotonic()
-        self._pasts.move_to_end(user_id)
+        if past is not None:
+            self._pasts[user_id] = past, time.monotonic()
+            self._pasts.move_to_end(user_id)
         return past
 
     def put(self, user_id: UUID, past: Past) -> None:
         """Keep a past for its next search, if it is not too large."""
+        if self._pasts.get(user_id, (None, 0.0))[0] is past:
+            return
         self.forget_user(user_id)
         if past.nbytes > self._size // 2:
             return

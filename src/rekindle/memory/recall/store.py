@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 from rekindle.database import Connection
 from rekindle.memory.minilm import TOKEN_BYTES
 from rekindle.memory.recall.lines import BLOCK, Block, Line
-from rekindle.memory.recall.past import Packed, Slices, Tokens, people
+from rekindle.memory.recall.packed import MARK, Packed, people
+from rekindle.memory.recall.past import Slices, Tokens
 from rekindle.sessions.service import Role
 
 UNSETTLED = "(m.status <> 'complete' AND m.seq = s.last_seq)"
@@ -144,16 +145,46 @@ async def upsert_block(connection: Connection, user_id: UUID, block: Block) -> N
     )
 
 
-async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) -> Packed:
-    """All blocks of a user, or of one session, without their tokens; in one row, as a row each costs more to read."""
-    cursor = connection.cursor(binary=True)  # as text, bytes would come twice as long and have to be decoded
-    limit = "" if only is None else "AND session_id = %(only)s"
+_MARK = "uuid_send(session_id) || int4send(block * %(lines)s + 1) || int8send(stamp)"
+
+
+async def find_marks(connection: Connection, user_id: UUID) -> bytes:
+    """The marks of all blocks of a user, in their order."""
+    cursor = connection.cursor(binary=True)
     await cursor.execute(
         f"""
-        SELECT count(*) AS blocks, coalesce(bit_xor(stamp), 0) AS stamps,
-            string_agg(uuid_send(session_id), '') AS sessions,
-            string_agg(int4send(block * %(lines)s + 1), '') AS firsts,
+        SELECT string_agg({_MARK}, '') AS marks FROM (
+            SELECT session_id, block, stamp FROM recall_blocks WHERE user_id = %(user)s ORDER BY session_id, block
+        ) b
+        """,
+        {"user": user_id, "lines": BLOCK},
+    )
+    row = await cursor.fetchone()
+    assert row
+    return row["marks"] or b""
+
+
+async def find_packed(
+    connection: Connection, user_id: UUID, only: UUID | None = None, marked: bytes | None = None
+) -> Packed:
+    """All blocks of a user, or of one session, or those of these marks; in one row, as a row each costs more to read.
+
+    Of a marked block, what it is now, if it is still there. Without their tokens.
+    """
+    cursor = connection.cursor(binary=True)  # as text, bytes would come twice as long and have to be decoded
+    limit = "" if only is None else "AND session_id = %(only)s"
+    asked: dict[str, Any] = {"user": user_id, "only": only, "lines": BLOCK}
+    if marked is not None:
+        marks = np.frombuffer(marked, MARK)
+        limit = """AND (session_id, block) IN (SELECT * FROM unnest(
+            string_to_array(%(sessions)s, ' ')::uuid[], string_to_array(%(blocks)s, ' ')::integer[]))"""
+        asked["sessions"] = " ".join(mark.tobytes().hex() for mark in marks["session"])
+        asked["blocks"] = " ".join(map(str, (marks["first"] // BLOCK).tolist()))
+    await cursor.execute(
+        f"""
+        SELECT string_agg({_MARK}, '') AS marks,
             string_agg(int4send(octet_length(facts)), '') AS facts_sizes,
+            string_agg(int4send(octet_length(words)), '') AS words_sizes,
             string_agg(int4send(octet_length(pooled)), '') AS pooled_sizes,
             string_agg(coalesce(model, ''), E'\\n') AS models,
             string_agg(coalesce(meaning, ''), E'\\n') AS meanings,
@@ -164,14 +195,11 @@ async def find_packed(connection: Connection, user_id: UUID, only: UUID | None) 
             WHERE user_id = %(user)s {limit} ORDER BY session_id, block
         ) b
         """,
-        {"user": user_id, "only": only, "lines": BLOCK},
+        asked,
     )
     row = await cursor.fetchone()
     assert row
-    version = row.pop("blocks"), row.pop("stamps")
-    if not version[0]:
-        return Packed()
-    return Packed(version, **row)
+    return Packed(**row) if row["marks"] else Packed()
 
 
 @dataclass(frozen=True, slots=True)
