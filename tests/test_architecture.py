@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "rekindle"
 DOMAINS = ("identity", "sessions", "conversation", "memory", "knowledge", "assistants", "usage")
 FLOORS = (
     ("settings", "errors", "ids"),
-    ("database", "cache", "embedded", "system_account", "migrations", "metrics"),
+    ("database", "cache", "embedded", "system_account", "migrations", "metrics", "tls"),
     DOMAINS,
     ("jobs",),
     ("house",),

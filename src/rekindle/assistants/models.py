@@ -45,6 +45,7 @@ from rekindle.assistants.offline import offline_model
 from rekindle.assistants.text import tokens
 from rekindle.errors import ConfigurationError
 from rekindle.settings import Settings
+from rekindle.tls import authorities
 
 pydantic_ai.BANNER_ENABLED = False  # a server's standard error is its log
 
@@ -91,6 +92,7 @@ def _openai_model(name: str, settings: Settings) -> Model:
         max_retries=0,  # CountedModel retries, for all providers alike
         # No limit on reading: `asking` limits the silence between tokens, which keep-alives do not break.
         http_client=httpx2.AsyncClient(
+            verify=authorities(),
             timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=1_000, max_keepalive_connections=100),
         ),

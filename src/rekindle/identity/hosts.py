@@ -18,6 +18,7 @@ from rekindle.assistants.text import clean
 from rekindle.errors import ConfigurationError, Unauthenticated, Unavailable
 from rekindle.identity.tokens import ISSUER, Mark, read_proven, read_unproven
 from rekindle.settings import Settings
+from rekindle.tls import authorities
 
 log = structlog.get_logger()
 
@@ -150,7 +151,7 @@ class PublishedKeys:
         body = bytearray()
         async with (
             asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient(timeout=FETCH_SECONDS) as client,
+            httpx.AsyncClient(timeout=FETCH_SECONDS, verify=authorities()) as client,
             client.stream("GET", self._url, headers={"accept": "application/json"}) as response,
         ):
             response.raise_for_status()

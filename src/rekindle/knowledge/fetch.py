@@ -21,6 +21,7 @@ import httpcore2
 import httpx2
 
 from rekindle.errors import InvalidRequest, RekindleError
+from rekindle.tls import authorities
 
 MAX_BYTES = 5_000_000
 SECONDS = 20.0
@@ -176,7 +177,7 @@ class Fetcher:
     def _open(self) -> httpcore2.AsyncConnectionPool:
         if self._pool is None:
             self._pool = httpcore2.AsyncConnectionPool(
-                ssl_context=httpx2.create_ssl_context(),
+                ssl_context=authorities(),
                 max_connections=20,
                 max_keepalive_connections=5,
                 keepalive_expiry=10,

@@ -13,6 +13,7 @@ from rekindle.memory import minilm
 from rekindle.memory.extract import excerpt
 from rekindle.memory.words import terms, words
 from rekindle.settings import Settings
+from rekindle.tls import authorities
 
 if TYPE_CHECKING:
     from pydantic_ai.embeddings import EmbeddingModel
@@ -159,6 +160,7 @@ def _openai_model(name: str, settings: Settings) -> "EmbeddingModel":
         base_url=settings.openai_base_url,
         timeout=_SECONDS,
         max_retries=settings.model_retries,
+        http_client=openai.DefaultAsyncHttpxClient(verify=authorities()),
     )
     return OpenAIEmbeddingModel(name, provider=OpenAIProvider(openai_client=client))
 
