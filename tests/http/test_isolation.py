@@ -184,17 +184,22 @@ def test_a_token_that_does_not_hold_opens_nothing(
     assert stored(asking) == before
 
 
+def answers_as_unknown(
+    asking: Asking, http: httpx.Client, operation: Operation, token: str, session: str, turn: str
+) -> None:
+    """Nothing tells these ids from such as were never given, and nothing is done."""
+    before = stored(asking)
+    theirs = ask(http, operation, token, session, turn)
+    assert theirs.status_code == 404
+    assert shown(theirs) == shown(ask(http, operation, token, str(uuid4()), str(uuid4())))
+    assert stored(asking) == before
+
+
 @pytest.mark.parametrize("operation", [o for o in NAMING if o.needs_caller], ids=str)
 def test_somebody_elses_id_answers_like_one_that_does_not_exist(
     asking: Asking, http: httpx.Client, owner: Owner, operation: Operation, email: str
 ) -> None:
-    stranger = asking.server.token(email)
-    before = stored(asking)
-    foreign = ask(http, operation, stranger, owner.session_id, owner.turn_id)
-    missing = ask(http, operation, stranger, str(uuid4()), str(uuid4()))
-    assert foreign.status_code == 404
-    assert shown(foreign) == shown(missing)
-    assert stored(asking) == before
+    answers_as_unknown(asking, http, operation, asking.server.token(email), owner.session_id, owner.turn_id)
 
 
 @pytest.mark.parametrize("operation", [o for o in OURS if not o.names_something], ids=str)
@@ -212,12 +217,7 @@ def test_a_token_for_one_session_reaches_no_other_of_its_user(
     asking: Asking, http: httpx.Client, owner: Owner, operation: Operation
 ) -> None:
     token = issue(owner, owner.session_id)
-    before = stored(asking)
-    other = ask(http, operation, token, owner.other_session_id, owner.other_turn_id)
-    missing = ask(http, operation, token, str(uuid4()), str(uuid4()))
-    assert other.status_code == 404
-    assert shown(other) == shown(missing)
-    assert stored(asking) == before
+    answers_as_unknown(asking, http, operation, token, owner.other_session_id, owner.other_turn_id)
 
 
 @pytest.mark.parametrize("operation", [o for o in OURS if not o.names_something], ids=str)

@@ -7,6 +7,7 @@ import { sessionChanged } from "@/api/queries";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Field, TextArea } from "@/components/ui/field";
+import { Points } from "@/components/ui/points";
 import { Failure, Loading, Spinner } from "@/components/ui/states";
 import { announce } from "@/lib/live";
 
@@ -80,22 +81,6 @@ function Read({ summary }: { summary: Summary }) {
       )}
       <Points name="Open questions" points={summary.open_questions} />
       <Points name="Milestones" points={summary.milestones} />
-    </div>
-  );
-}
-
-function Points({ name, points }: { name: string; points: string[] | undefined }) {
-  if (!points?.length) return null;
-  return (
-    <div>
-      <h3 className="mb-1 font-medium text-muted text-xs">{name}</h3>
-      <ul className="list-disc ps-5">
-        {points.map((point) => (
-          <li key={point} dir="auto" className="[overflow-wrap:anywhere]">
-            {point}
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Brain, EyeOff, MessageCircleQuestion, NotebookText, PauseCircle, PencilLine, PlayCircle, Sparkles, UserRound } from "lucide-react";
-import { type FormEvent, type ReactNode, useEffect, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { held, type Schema } from "@/api/client";
 import { useApi } from "@/api/house";
 import { Problem } from "@/api/problem";
@@ -12,6 +12,7 @@ import { Card, View, ViewHead } from "@/components/ui/card";
 import { Confirm } from "@/components/ui/dialog";
 import { Field, Select, TextArea } from "@/components/ui/field";
 import { More } from "@/components/ui/more";
+import { Points } from "@/components/ui/points";
 import { Empty, Failure, Loading } from "@/components/ui/states";
 import { Tab, TabList, TabPanel, Tabs } from "@/components/ui/tabs";
 import { toast } from "@/components/ui/toast";
@@ -284,8 +285,8 @@ function Summaries() {
             <p dir="auto" className="leading-relaxed [overflow-wrap:anywhere]">
               {text}
             </p>
-            <Points name="Open" points={open_questions ?? []} />
-            <Points name="Reached" points={milestones ?? []} />
+            <Points name="Open" points={open_questions} className="mt-2 text-sm" />
+            <Points name="Reached" points={milestones} className="mt-2 text-sm" />
             {(topics?.length ?? 0) > 0 && (
               <p className="mt-2 flex flex-wrap gap-1.5">
                 {topics?.map((topic) => (
@@ -301,21 +302,5 @@ function Summaries() {
       {shown.length === 0 && <p className="text-muted">None of these has an open question.</p>}
       <More list={summaries} />
     </>
-  );
-}
-
-function Points({ name, points }: { name: string; points: string[] }): ReactNode {
-  if (points.length === 0) return null;
-  return (
-    <div className="mt-2 text-sm">
-      <h3 className="text-muted text-xs">{name}</h3>
-      <ul className="list-disc ps-5 marker:text-muted">
-        {points.map((point) => (
-          <li key={point} dir="auto" className="[overflow-wrap:anywhere]">
-            {point}
-          </li>
-        ))}
-      </ul>
-    </div>
   );
 }

@@ -11,10 +11,9 @@ SAMPLED = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Day(FromRow):
-    """What happened on one day (UTC). `cost_micros` None: the price of a model is not known."""
+class Totals(FromRow):
+    """What happened in some days: each user and session once. `cost_micros` None: the price of a model is not known."""
 
-    day: date
     users: int
     sessions: int
     turns: int
@@ -22,21 +21,15 @@ class Day(FromRow):
     input_tokens: int
     output_tokens: int
     cost_micros: int | None
-    started: int
-    returning: int
 
 
 @dataclass(frozen=True, slots=True)
-class Totals(FromRow):
-    """What happened in all of some days: each user and session once."""
+class Day(Totals):
+    """What happened on one day (UTC)."""
 
-    users: int
-    sessions: int
-    turns: int
-    failed: int
-    input_tokens: int
-    output_tokens: int
-    cost_micros: int | None
+    day: date
+    started: int
+    returning: int
 
 
 @dataclass(frozen=True, slots=True)
