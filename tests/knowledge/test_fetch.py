@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from rekindle.knowledge.fetch import Fetcher, FetchFailed, FetchRefused, is_public
+from rekindle.tls import authorities
 
 Answer = Callable[[asyncio.StreamWriter, str], Awaitable[None]]
 
@@ -267,7 +268,7 @@ async def test_nobody_there_and_no_such_name_are_said(allowed: Fetcher) -> None:
 
 
 async def test_a_certificate_is_checked_against_the_name_although_an_address_is_connected_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     key, cert = a_certificate(tmp_path, "safe.example.com")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -277,6 +278,8 @@ async def test_a_certificate_is_checked_against_the_name_although_an_address_is_
     server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    authorities.cache_clear()
+    request.addfinalizer(authorities.cache_clear)
     names = ["safe.example.com", "other.example.com"]
     fetcher = Fetcher(names, resolve=lambda *_: addresses("127.0.0.1"))
     assert (await fetcher.get(f"https://safe.example.com:{port}/")).body == b"safe"
