@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rekindle.memory.cues import Cue, cues, is_question, is_small_talk, without_opening
 from rekindle.memory.extract import excerpt, head_and_tail, pick, shorten, statements
-from rekindle.memory.phrases import key_phrases
+from rekindle.memory.phrases import is_vague, key_phrases
 from rekindle.memory.words import sentences, stem, terms, words
 
 
@@ -75,6 +75,13 @@ def test_words_are_folded_and_scripts_without_spaces_come_in_pairs(text: str, ex
 )
 def test_the_forms_of_a_word_share_a_stem(forms: str) -> None:
     assert len({stem(form) for form in forms.split()}) == 1
+
+
+@pytest.mark.parametrize("pair", ["Tim timing", "James jam", "Jan Jane", "cod coding", "hopping hoping"])
+def test_a_name_is_not_joined_with_a_word(pair: str) -> None:
+    one, other = pair.split()
+    assert not set(terms(one)) & set(terms(other))
+    assert not is_vague("Tim")  # though "time" is
 
 
 def test_words_of_other_languages_and_numbers_are_not_stemmed() -> None:

@@ -162,7 +162,7 @@ def key_stems(text: str) -> set[str]:
     """The stems of a text that count in a search, words of the same meaning as one."""
     found = {_CANON.get(stemmed, stemmed) for stemmed in (stem(w) for w in words(text) if w not in STOP_WORDS)}
     if cues(text[:500]) & Cue.NAME:
-        found.add("nam")
+        found.add(stem("name"))
     return found
 
 

@@ -35,6 +35,8 @@ _LONGEST_SENTENCE = 500
 LONGEST_WORD = 40
 """Characters of a word that has a stem: what is no word is not kept in memory, either."""
 _VOWEL = re.compile(r"[aeiouy]")
+_SHORT = re.compile(r"[^aeiou][aeiou][^aeiousxwy]")
+"""What "time" would be without its end: a word of its own ("jam", "hop") or a name ("Tim", "Jan")."""
 
 
 def sentences(text: str) -> list[str]:
@@ -113,9 +115,14 @@ def _stem(word: str) -> str:
         rest = word.removesuffix(ending)
         if rest != word and len(rest) > 2 and _VOWEL.search(rest):
             word = rest[:-1] if rest[-1] == rest[-2] and rest[-1] not in "lsz" else rest
+            if _SHORT.fullmatch(rest):
+                return rest + "e"  # "timing" is not of "tim": that one would be doubled
             break
     word = word.removesuffix("ly") if len(word) > 5 else word
-    word = word.removesuffix("e") if len(word) > 3 else word
+    if len(word) > 3 and word.endswith("e"):
+        if _SHORT.fullmatch(word[:-1]):
+            return word
+        word = word[:-1]
     for ending in ("ication", "icat", "ation", "at", "ment", "ness"):
         rest = word.removesuffix(ending)
         if rest != word and len(rest) > 3:
