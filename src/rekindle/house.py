@@ -31,6 +31,7 @@ from rekindle.knowledge.fetch import Fetcher
 from rekindle.knowledge.prices.service import Prices
 from rekindle.knowledge.search.service import Search as KnowledgeSearch
 from rekindle.knowledge.service import Knowledge
+from rekindle.knowledge.study import Studies
 from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in, embedder_named
 from rekindle.memory.growth.ability import growth_tool
@@ -96,6 +97,7 @@ class House:
     fetcher: Fetcher
     knowledge: Knowledge
     prices: Prices
+    studies: Studies
     recollection: Recollection
 
 
@@ -140,6 +142,7 @@ async def open_house(
             await house.usage.learn_prices(settings, {each.model or settings.model_name for each in crew})
             for assistant in crew:
                 if assistant.folder and assistant.knows:
+                    house.studies.begin(assistant.name)
                     await jobs.study_later(assistant.name, assistant.folder)
             if settings.jobs_in_server:
                 jobs.start()
@@ -220,8 +223,9 @@ def _assemble(
     titles = Titles(sessions, clerk.on_behalf if by_model else None, seconds=settings.summary_seconds)
     # What only compares words adds nothing to a search that does.
     meaning = None if isinstance(embedder, WordEmbedder) else embedder
-    knowledge = Knowledge(database, KnowledgeSearch(database, meaning), fetcher)
-    prices = Prices(database)
+    studies = Studies(jobs.is_studying)
+    knowledge = Knowledge(database, KnowledgeSearch(database, meaning), fetcher, studies)
+    prices = Prices(database, studies)
     assistants.abilities.teach(search_tool(knowledge), when=knowledge.is_there_for)
     course_price = price_tool(prices)
     assistants.abilities.teach(course_price, when=prices.is_there_for)
@@ -275,6 +279,7 @@ def _assemble(
         fetcher=fetcher,
         knowledge=knowledge,
         prices=prices,
+        studies=studies,
         recollection=recollection,
     )
 

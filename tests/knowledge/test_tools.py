@@ -78,9 +78,15 @@ async def test_what_is_asked_as_the_server_starts_waits_for_the_assistant_s_fold
     open_a_house: OpenHouse, caller: Caller, desk: Assistant, tmp_path: Path
 ) -> None:
     write(tmp_path)
-    house = await open_a_house(replace(desk, folder=tmp_path), jobs_in_server=True)
+    studious = replace(desk, folder=tmp_path)
+    house = await open_a_house(studious, jobs_in_server=False)
+    await house.assistants.load(studious)
     asked = ("How much is the scuba basics course for 5 people?", "When does the diving tower open?")
-    price, hours = await asyncio.gather(*(say(house, caller, text) for text in asked))
+    answers = asyncio.gather(*(say(house, caller, text) for text in asked))
+    await asyncio.sleep(0.5)
+    assert not answers.done()
+    house.jobs.start()
+    price, hours = await answers
     assert "499.75 USD" in price.content
     assert "half past four" in hours.content
 

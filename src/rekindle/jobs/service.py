@@ -250,6 +250,11 @@ class Jobs:
         arguments = {"assistant": assistant, "folder": str(folder)}
         await self._queue("study", f"study:{assistant}", arguments, alone=True)
 
+    async def is_studying(self, assistant: str) -> bool:
+        """Whether that waits or is being done."""
+        jobs = await self._app.job_manager.list_jobs_async(queue=QUEUE, lock=f"study:{assistant}")
+        return any(job.status in ("todo", "doing") for job in jobs)
+
     async def read_summaries(self) -> None:
         """Queue the reading of new summaries for what they tell; the next search for work does where this cannot."""
         try:

@@ -19,13 +19,14 @@ class KnownOf(Generic[T]):
 
     async def get(self, assistant: str | None, ask: Callable[[], Awaitable[T]]) -> T:
         """What is known, or what `ask` finds."""
-        known = self._known.get(assistant)
+        here = self._known
+        known = here.get(assistant)
         if known is None or time.monotonic() - known[0] > _SECONDS:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            known = self._known[assistant] = time.monotonic(), await ask()
+            if len(here) >= _MOST:
+                here.clear()
+            known = here[assistant] = time.monotonic(), await ask()
         return known[1]
 
     def forget(self) -> None:
-        """Something has come or gone."""
-        self._known.clear()
+        """Something has come or gone: what is being asked for just now is not kept either."""
+        self._known = {}

@@ -21,6 +21,7 @@ from rekindle.knowledge.search.service import Found, Place, Search
 from rekindle.knowledge.sources import store as sources
 from rekindle.knowledge.sources.store import Source
 from rekindle.knowledge.store import Chunk, Document, KeptLink
+from rekindle.knowledge.study import Studies
 
 __all__ = [
     "Chunk",
@@ -69,8 +70,9 @@ class Filters:
 class Knowledge:
     """Documents of one server. `assistant`: whose they are, and who looks; None: every assistant's."""
 
-    def __init__(self, database: Database, search: Search, fetcher: Fetcher) -> None:
+    def __init__(self, database: Database, search: Search, fetcher: Fetcher, studies: Studies | None = None) -> None:
         self._database = database
+        self._studies = studies
         self._search = search
         self._fetcher = fetcher
 
@@ -191,7 +193,12 @@ class Knowledge:
         after: Place | None = None,
         limit: int = 10,
     ) -> Found:
-        """The passages that bear on a question, best first: by words and meaning, or by words alone."""
+        """The passages that bear on a question, best first: by words and meaning, or by words alone.
+
+        While the assistant's folder is being read for this server's start, that is waited for.
+        """
+        if self._studies:
+            await self._studies.over(assistant)
         return await self._search.find(query, assistant, user_id=user_id, after=after, limit=limit)
 
     @property
@@ -201,7 +208,8 @@ class Knowledge:
 
     async def is_there_for(self, errand: Errand) -> bool:
         """Whether there is anything to look up for a turn's assistant."""
-        return await self._search.has_any(errand.assistant)
+        soon = self._studies is not None and self._studies.under_way(errand.assistant)
+        return soon or await self._search.has_any(errand.assistant)
 
     async def is_behind(self) -> bool:
         """Whether passages lack a vector of the embedder that is set."""

@@ -16,6 +16,7 @@ from rekindle.knowledge.prices import store
 from rekindle.knowledge.prices.naming import meant
 from rekindle.knowledge.prices.pricelist import MAX_PEOPLE, Listed, Price, read_price_list
 from rekindle.knowledge.prices.store import Course
+from rekindle.knowledge.study import Studies
 
 __all__ = ["Course", "Imported", "Price", "Prices", "Quote"]
 
@@ -91,8 +92,9 @@ class Quote:
 class Prices:
     """The courses of one server. `assistant`: whose they are, and who tells them; None: every assistant's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, studies: Studies) -> None:
         self._database = database
+        self._studies = studies
         self._any = KnownOf[bool]()
 
     async def import_file(self, path: Path, assistant: str | None = None, *, replace: bool = False) -> Imported:
@@ -136,6 +138,7 @@ class Prices:
 
         `course` is a name as people say it: cut short, misspelt, a code. Says so when several or none are like it.
         """
+        await self._studies.over(assistant)
         day = on or datetime.now(UTC).date()
         if not 0 < people <= MAX_PEOPLE:
             return Quote(f"A price is told for 1 to {MAX_PEOPLE:,} people.", people, day)
@@ -161,7 +164,7 @@ class Prices:
             async with self._database.system() as connection:
                 return await store.has_any(connection, errand.assistant)
 
-        return await self._any.get(errand.assistant, ask)
+        return self._studies.under_way(errand.assistant) or await self._any.get(errand.assistant, ask)
 
     async def courses(
         self, *, assistant: str | None, query: str | None, after: tuple[str, UUID] | None, limit: int
