@@ -6,6 +6,7 @@ import { Problem } from "@/api/problem";
 import { Button } from "@/components/ui/button";
 import { Failure, Loading } from "@/components/ui/states";
 import { toast } from "@/components/ui/toast";
+import { isEscape } from "@/lib/escape";
 import { Composer, type ComposerHandle } from "./Composer";
 import { type Actions, Answer, Question, Unsent } from "./MessageView";
 import { useChat } from "./useChat";
@@ -96,10 +97,9 @@ export function ChatView({
 
   useEffect(() => {
     const onKey = (event: globalThis.KeyboardEvent) => {
-      // An open menu or dialog has the first right to Esc.
-      if (event.key !== "Escape" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
-      if (document.querySelector("[role=dialog],[role=alertdialog],:popover-open")) return;
-      if (chat.get().live || chat.get().outgoing) stop();
+      if (!isEscape(event) || !(chat.get().live || chat.get().outgoing)) return;
+      event.preventDefault(); // to whom it may mean something else
+      stop();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);

@@ -17,6 +17,7 @@ import { Button } from "@/components/ui/button";
 import { Failure, Loading } from "@/components/ui/states";
 import { forgetDrafts } from "@/identity/logout";
 import { VisitorForm } from "@/identity/VisitorForm";
+import { isEscape } from "@/lib/escape";
 import { hush } from "@/lib/live";
 import { meetSite, type Site, signIn } from "./site";
 
@@ -102,6 +103,13 @@ function Widget({ site, assistant }: { site: Site; assistant: string | null }) {
     arrive();
     return stop;
   }, [site, arrive]);
+
+  useEffect(() => {
+    // On the window, which hears of a key last: what it stopped or closed in the chat is enough.
+    const onKey = (event: KeyboardEvent) => isEscape(event) && site.say({ rekindle: "close" });
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [site]);
 
   const changed = useCallback(
     (which: string) => site.say({ rekindle: "event", name: "answer", detail: { session: which } }),

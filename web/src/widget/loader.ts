@@ -64,6 +64,7 @@ function build(script: HTMLScriptElement): RekindleWidget {
   let token: string | null = null;
   let ready = false;
   let shown = false;
+  let before: Element | null = null;
 
   const host = document.createElement("div");
   host.dataset.rekindle = "";
@@ -76,6 +77,7 @@ function build(script: HTMLScriptElement): RekindleWidget {
   button.type = "button";
   button.hidden = noButton !== undefined;
   button.addEventListener("click", () => (shown ? close() : open()));
+  button.addEventListener("keydown", (event) => event.key === "Escape" && close());
   root.append(button);
   label();
 
@@ -99,21 +101,24 @@ function build(script: HTMLScriptElement): RekindleWidget {
     frame?.contentWindow?.postMessage(message, server);
   }
 
-  function open() {
+  /** Shows the chat; unless the site does so on its own account, the keyboard goes there, too. */
+  function open(asked = true) {
     if (!frame) {
       frame = document.createElement("iframe");
       frame.className = "frame";
       frame.title = title;
       frame.allow = "clipboard-write";
-      const asked = Object.entries({ assistant, title: script.dataset.title, theme }).filter((pair): pair is [string, string] => Boolean(pair[1]));
-      frame.src = `${server}/widget?${new URLSearchParams(asked)}`;
+      const query = Object.entries({ assistant, title: script.dataset.title, theme }).filter((pair): pair is [string, string] => Boolean(pair[1]));
+      frame.src = `${server}/widget?${new URLSearchParams(query)}`;
       if (theme === "light" || theme === "dark") frame.style.colorScheme = theme;
       root.append(frame);
     }
     frame.hidden = false;
     if (shown) return;
     shown = true;
+    before = document.activeElement;
     label();
+    if (asked) frame.focus();
     if (ready) say({ rekindle: "shown" });
     tell("open");
   }
@@ -123,7 +128,9 @@ function build(script: HTMLScriptElement): RekindleWidget {
     shown = false;
     frame.hidden = true;
     label();
+    // A site with a button of its own has that one back.
     if (!button.hidden) button.focus();
+    else if (before instanceof HTMLElement) before.focus();
     tell("close");
   }
 
@@ -152,13 +159,13 @@ function build(script: HTMLScriptElement): RekindleWidget {
 
   const attach = () => {
     document.body.append(host);
-    if (openAtOnce !== undefined) open();
+    if (openAtOnce !== undefined) open(false);
   };
   if (document.body) attach();
   else document.addEventListener("DOMContentLoaded", attach);
 
   return {
-    open,
+    open: () => open(),
     close,
     setUser(next) {
       token = next;
