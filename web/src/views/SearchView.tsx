@@ -4,12 +4,13 @@ import { MessageSquareText, Search as SearchIcon, SearchX } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { held, type Schema, type Session } from "@/api/client";
 import { useApi } from "@/api/house";
-import { names, useSessions } from "@/api/queries";
+import { names, useMe, useSessions } from "@/api/queries";
 import { SessionLink } from "@/chat/Sources";
 import { View, ViewHead } from "@/components/ui/card";
 import { Field, Input, Select } from "@/components/ui/field";
 import { More } from "@/components/ui/more";
 import { Empty, Failure, Loading } from "@/components/ui/states";
+import { ProveButton } from "@/identity/ProveAddress";
 import { ago, exactly } from "@/lib/dates";
 import { moment } from "@/lib/days";
 import { announce } from "@/lib/live";
@@ -149,18 +150,21 @@ function Results({ wanted }: { wanted: Wanted & { q: string } }) {
   });
   const hits = found.data?.pages.flatMap((page) => page.items) ?? [];
   const titles = useTitles(hits);
+  const me = useMe();
   const count = found.data && (hits.length === 0 ? "Nothing was found" : `${hits.length}${found.hasNextPage ? "+" : ""} ${hits.length === 1 ? "message" : "messages"}`);
   useEffect(() => {
     if (count) announce(count);
   }, [count]);
   if (found.isPending) return <Loading lines={5} />;
   if (found.isError) return <Failure error={found.error} onRetry={() => void found.refetch()} />;
-  if (hits.length === 0)
+  if (hits.length === 0) {
+    const claims = me.data !== undefined && me.data.level !== "verified";
     return (
-      <Empty icon={<SearchX />} title="Nothing was found">
-        Try other words, or fewer filters.
+      <Empty icon={<SearchX />} title="Nothing was found" actions={claims && <ProveButton />}>
+        Try other words, or fewer filters.{claims && " Prove your address, and your earlier conversations are searched, too."}
       </Empty>
     );
+  }
   return (
     <section aria-label="Results">
       <p className="mb-3 text-muted text-sm">{count}</p>
