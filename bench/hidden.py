@@ -5,9 +5,7 @@ turns; the best of several rounds, each rolled back.
 """
 
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -15,9 +13,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from rekindle.house import open_house
-from rekindle.identity.service import Caller
-from rekindle.settings import Settings
+from bench.fresh import fresh_house, somebody
 
 TURNS = 15
 ROUNDS = 12
@@ -41,15 +37,13 @@ def microseconds(conninfo: str, user: UUID, session: UUID) -> float:
 
 
 async def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        settings = Settings(_env_file=None, data_dir=Path(name), model="offline", titles="phrases")  # type: ignore[call-arg]
-        async with open_house(settings, work=False) as house:
-            caller = Caller((await house.identity.recognise("bench@example.com")).user.id, "verified")
-            session = await house.sessions.start(caller)
-            for number in range(TURNS):
-                turn = await house.conversation.say(caller, session.id, f"This is turn {number}.")
-                await house.conversation.outcome(caller, turn.id)
-            best = await asyncio.to_thread(compare, house.database.conninfo, caller.user_id, session.id)
+    async with fresh_house(titles="phrases") as house:
+        caller = await somebody(house)
+        session = await house.sessions.start(caller)
+        for number in range(TURNS):
+            turn = await house.conversation.say(caller, session.id, f"This is turn {number}.")
+            await house.conversation.outcome(caller, turn.id)
+        best = await asyncio.to_thread(compare, house.database.conninfo, caller.user_id, session.id)
     table = Table(title=f"The begin of a turn in a session of {2 * TURNS} messages: best of {ROUNDS} rounds")
     table.add_column("hidden sessions")
     table.add_column("µs", justify="right")

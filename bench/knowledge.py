@@ -11,7 +11,6 @@ import random
 import re
 import resource
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rekindle.house import House, open_house
+from bench.fresh import fresh_house
+from rekindle.house import House
 from rekindle.knowledge.search.service import Search
 from rekindle.knowledge.service import Knowledge, Outcome
 from rekindle.memory.embedder import built_in
@@ -120,16 +120,13 @@ async def main() -> None:
     table = Table(title=f"{arguments.documents:,} documents")
     for column in ("way", "what", "time", "embedding", "processor", "documents", "memory"):
         table.add_column(column, justify="left" if column in ("way", "what") else "right")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "documents")
+    async with fresh_house(embedder_dir=Settings().embedder_folder) as house:
+        folder = house.settings.data_dir / "documents"
         write(folder, arguments.documents)
-        weights = Settings().embedder_folder
-        settings = Settings(_env_file=None, data_dir=Path(name), model="offline", embedder_dir=weights)  # type: ignore[call-arg]
-        async with open_house(settings, work=False) as house:
-            await run(house, folder, None, table, arguments.documents)
-            model = None if arguments.words_alone else built_in(settings)
-            if model:
-                await run(house, folder, Timed(model), table, arguments.documents)
+        await run(house, folder, None, table, arguments.documents)
+        model = None if arguments.words_alone else built_in(house.settings)
+        if model:
+            await run(house, folder, Timed(model), table, arguments.documents)
     Console(width=160).print(table)
 
 

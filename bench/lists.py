@@ -7,18 +7,16 @@ is open asks.
 
 import asyncio
 import statistics
-import tempfile
 import time
 from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
-from rekindle.house import House, open_house
+from bench.fresh import fresh_house, somebody
+from rekindle.house import House
 from rekindle.identity.service import Caller
-from rekindle.settings import Settings
 
 SESSIONS = 10_000
 OTHERS = 20_000
@@ -70,19 +68,16 @@ async def main() -> None:
     table = Table(title=f"A page of {PAGE} of a user's {SESSIONS:,} sessions: median of {TIMES}")
     for column in ("page", "ms", "slowest ms"):
         table.add_column(column, justify="left" if column == "page" else "right")
-    with tempfile.TemporaryDirectory() as name:
-        settings = Settings(_env_file=None, data_dir=Path(name), model="offline")  # type: ignore[call-arg]
-        async with open_house(settings, work=False) as house:
-            caller = Caller((await house.identity.recognise("bench@example.com")).user.id, "verified")
-            other = (await house.identity.recognise("other@example.com")).user.id
-            await fill_lists(house, caller.user_id, SESSIONS)
-            await fill_lists(house, other, OTHERS)
-            for label, number in (("first", 1), ("100th", 100), ("1,000th (the last)", SESSIONS // PAGE)):
-                before = await position(house, caller, number)
-                times = [await milliseconds(house, caller, before) for _ in range(TIMES)]
-                table.add_row(label, f"{statistics.median(times):.2f}", f"{max(times):.2f}")
-            times = [await milliseconds_to_tell(house, caller) for _ in range(TIMES)]
-            table.add_row("is it the same?", f"{statistics.median(times):.2f}", f"{max(times):.2f}")
+    async with fresh_house() as house:
+        caller = await somebody(house)
+        await fill_lists(house, caller.user_id, SESSIONS)
+        await fill_lists(house, (await somebody(house, "other")).user_id, OTHERS)
+        for label, number in (("first", 1), ("100th", 100), ("1,000th (the last)", SESSIONS // PAGE)):
+            before = await position(house, caller, number)
+            times = [await milliseconds(house, caller, before) for _ in range(TIMES)]
+            table.add_row(label, f"{statistics.median(times):.2f}", f"{max(times):.2f}")
+        times = [await milliseconds_to_tell(house, caller) for _ in range(TIMES)]
+        table.add_row("is it the same?", f"{statistics.median(times):.2f}", f"{max(times):.2f}")
     Console(width=100).print(table)
 
 

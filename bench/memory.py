@@ -6,20 +6,18 @@ others. No model is asked: what one takes for a summary comes on top of a deriva
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
-from rekindle.house import House, open_house
+from bench.fresh import fresh_house, somebody
+from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.profile.service import MOST_THINGS
-from rekindle.settings import Settings
 
 SESSIONS = 400
 OTHERS = 20_000
@@ -89,27 +87,24 @@ async def main() -> None:
     table = Table(title=f"{SESSIONS:,} sessions of one user among {OTHERS:,} of others")
     for column in ("what", "ms", "slowest ms"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    with tempfile.TemporaryDirectory() as name:
-        settings = Settings(_env_file=None, data_dir=Path(name), model="offline")  # type: ignore[call-arg]
-        async with open_house(settings, work=False) as house:
-            caller = Caller((await house.identity.recognise("bench@example.com")).user.id, "verified")
-            other = (await house.identity.recognise("other@example.com")).user.id
-            await fill_past(house, caller.user_id, SESSIONS, said=True)
-            await fill_past(house, other, OTHERS, said=False)
-            now = datetime.now(UTC)
-            read = await derivations(house, caller)
-            rows = {
-                "derive, nothing known yet": read[:TIMES],
-                f"derive, {MOST_THINGS:,} known": read[-TIMES:],
-                "what waits to be derived": await timed(lambda: house.profile.underived(100)),
-                "recall of 12 known things": await timed(lambda: house.profile.known(caller, 12)),
-                "a page of 50": await timed(lambda: house.profile.things(caller, before=None, limit=51)),
-                "growth of a year": await timed(lambda: house.growth.of(caller, now - timedelta(days=365), now)),
-                "growth of three years": await timed(lambda: house.growth.of(caller, now - timedelta(days=1200), now)),
-                "topics of all": await timed(lambda: house.growth.topics(now - timedelta(days=1200), now, 50)),
-            }
-            for label, times in rows.items():
-                table.add_row(label, f"{statistics.median(times):.1f}", f"{max(times):.1f}")
+    async with fresh_house() as house:
+        caller = await somebody(house)
+        await fill_past(house, caller.user_id, SESSIONS, said=True)
+        await fill_past(house, (await somebody(house, "other")).user_id, OTHERS, said=False)
+        now = datetime.now(UTC)
+        read = await derivations(house, caller)
+        rows = {
+            "derive, nothing known yet": read[:TIMES],
+            f"derive, {MOST_THINGS:,} known": read[-TIMES:],
+            "what waits to be derived": await timed(lambda: house.profile.underived(100)),
+            "recall of 12 known things": await timed(lambda: house.profile.known(caller, 12)),
+            "a page of 50": await timed(lambda: house.profile.things(caller, before=None, limit=51)),
+            "growth of a year": await timed(lambda: house.growth.of(caller, now - timedelta(days=365), now)),
+            "growth of three years": await timed(lambda: house.growth.of(caller, now - timedelta(days=1200), now)),
+            "topics of all": await timed(lambda: house.growth.topics(now - timedelta(days=1200), now, 50)),
+        }
+        for label, times in rows.items():
+            table.add_row(label, f"{statistics.median(times):.1f}", f"{max(times):.1f}")
     Console(width=100).print(table)
 
 

@@ -13,7 +13,6 @@ CPU is of this process and of the database's, per turn; round trips are counted 
 import asyncio
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -26,11 +25,11 @@ from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.table import Table
 
+from bench.fresh import fresh_house, somebody
 from rekindle.conversation import store
-from rekindle.house import House, open_house
+from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
-from rekindle.settings import Settings
 
 TURNS, RECALLS = 400, 20
 LONG = 10_000  # messages
@@ -155,35 +154,32 @@ async def main() -> None:
     table = Table(title=f"A turn: median of {ROUNDS} rounds of {TURNS}, one after the other")
     for column in ("what", "session", "ms", "CPU ms here", "CPU ms database", "round trips"):
         table.add_column(column, justify="left" if column in ("what", "session") else "right")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = Settings(_env_file=None, data_dir=folder, model="offline")  # type: ignore[call-arg]
-        async with open_house(settings, work=False) as house:
-            caller = Caller((await house.identity.recognise("bench@example.com")).user.id, "verified")
-            for label, past in (("short", 0), (f"{LONG:,} messages", LONG)):
-                sessions = [(await house.sessions.start(caller)).id for _ in range(4)]
-                for session in sessions:
-                    if past:
-                        await fill(house, caller.user_id, session, past)
-                rows = {
-                    "floor: two bare statements": await floor(house, caller.user_id, sessions[0], past),
-                    "begin + finish": await begin_and_finish(house, caller.user_id, sessions[1]),
-                    "turn, offline model": await whole(house, caller, sessions[2], "Hello there."),
-                    "turn that recalls": await whole(house, caller, sessions[3], "Which message was number 471?"),
-                }
-                for what, turn in rows.items():
-                    await house.recall.catch_up()
-                    await turn()
-                    # What a job has not kept for search yet is read by each search: a minute's talk, not an hour's.
-                    cost = await measure(house, folder, turn, RECALLS if "recalls" in what else TURNS)
-                    table.add_row(
-                        what,
-                        label,
-                        f"{cost.milliseconds:.2f}",
-                        f"{cost.own_cpu:.2f}",
-                        f"{cost.database_cpu:.2f}",
-                        f"{cost.round_trips:.1f}",
-                    )
+    async with fresh_house() as house:
+        folder, caller = house.settings.data_dir, await somebody(house)
+        for label, past in (("short", 0), (f"{LONG:,} messages", LONG)):
+            sessions = [(await house.sessions.start(caller)).id for _ in range(4)]
+            for session in sessions:
+                if past:
+                    await fill(house, caller.user_id, session, past)
+            rows = {
+                "floor: two bare statements": await floor(house, caller.user_id, sessions[0], past),
+                "begin + finish": await begin_and_finish(house, caller.user_id, sessions[1]),
+                "turn, offline model": await whole(house, caller, sessions[2], "Hello there."),
+                "turn that recalls": await whole(house, caller, sessions[3], "Which message was number 471?"),
+            }
+            for what, turn in rows.items():
+                await house.recall.catch_up()
+                await turn()
+                # What a job has not kept for search yet is read by each search: a minute's talk, not an hour's.
+                cost = await measure(house, folder, turn, RECALLS if "recalls" in what else TURNS)
+                table.add_row(
+                    what,
+                    label,
+                    f"{cost.milliseconds:.2f}",
+                    f"{cost.own_cpu:.2f}",
+                    f"{cost.database_cpu:.2f}",
+                    f"{cost.round_trips:.1f}",
+                )
     Console(width=100).print(table)
 
 
