@@ -68,7 +68,13 @@ def convert(amount: float, unit: str, to: str) -> str:
     (kind, size), (other_kind, other_size) = _UNITS[one], _UNITS[other]
     if kind != other_kind:
         return f"A {one} and a {other} do not measure the same."
-    return f"{amount:g} {one} are {amount * size / other_size:.6g} {other}."
+    result = amount * size / other_size
+    return f"{_so_many(amount, one)} are {_so_many(result, other)}."
+
+
+def _so_many(amount: float, unit: str) -> str:
+    several = {"foot": "feet", "inch": "inches"}.get(unit, f"{unit}s")
+    return f"{amount:.6g} {unit if amount == 1 else several}"
 
 
 def _unit(name: str) -> str:

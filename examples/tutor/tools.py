@@ -14,6 +14,8 @@ from rekindle.memory.words import terms
 LESSONS = Path(__file__).with_name("lessons")
 _ENOUGH = 0.25
 _SHOWN = 3
+_ASKING = frozenset(terms("tell explain describe show teach"))
+"""Words of who asks, not of what is asked."""
 
 __all__ = ["look_up_lesson"]
 
@@ -28,18 +30,16 @@ async def look_up_lesson(errand: Errand, question: str) -> Found:
     """
     about = await errand.about()
     course, language = str(about.get("course_id") or "robotics-101"), str(about.get("language") or "en")
+    about_it = {"course_id": course, "language": language}
     lessons = lessons_of(course, language) or lessons_of(course, "en")
     if not lessons:
         known = ", ".join(sorted(path.name for path in LESSONS.iterdir()))
-        return Found(f"There is no course {course!r}. There are: {known}.", notes={"route": "none", "confidence": 0.0})
+        return Found(
+            f"There is no course {course!r}. There are: {known}.", notes=about_it | {"route": "none", "confidence": 0.0}
+        )
     best = rank(question, lessons)[:_SHOWN]
     confidence = round(best[0][0], 2) if best else 0.0
-    notes = {
-        "route": "lesson" if confidence >= _ENOUGH else "general",
-        "confidence": confidence,
-        "course_id": course,
-        "language": language,
-    }
+    notes = about_it | {"route": "lesson" if confidence >= _ENOUGH else "general", "confidence": confidence}
     if confidence < _ENOUGH:
         return found([], notes)
     return found([(passage.text, passage.source) for share, passage in best if share >= confidence / 2], notes)
@@ -77,6 +77,7 @@ def rank(question: str, passages: tuple[Passage, ...]) -> list[tuple[float, Pass
     held = [set(terms(f"{passage.title} {passage.text}")) for passage in passages]
     uses = Counter(term for terms_held in held for term in terms_held)
     asked = set(terms(question))
+    asked = asked - _ASKING or asked
     weight = {term: math.log(1 + len(passages) / (0.5 + uses[term])) for term in asked}
     whole = sum(weight.values()) or 1.0
     rated = [

@@ -16,10 +16,10 @@ CALLS = {
     "tutor": ToolCall("look_up_lesson", {"question": "How does odometry work?"}),
 }
 SEEN = {
-    "assistant": "5 mile are 8.04672 kilometer.",
+    "assistant": "5 miles are 8.04672 kilometers.",
     "insight": '{"results": []}',
     "lifeguard": "3,480.00 USD",
-    "repair": "guide_id",  # what is wrong with the argument
+    "repair": 'do not fit: guide_id: Input should be a valid integer, unable to parse string as an integer"}',
     "tutor": "Odometry works out the position from how far each wheel has turned.",
 }
 

@@ -17,7 +17,9 @@ async def test_it_explains_the_lessons_and_says_how_sure_it_is(served: Served, e
     assert 0.5 < noted["confidence"] <= 1
     assert noted["sources"][0]["title"] == "Feedback control and the PID controller"
 
-    assert "Robotics is the science" in talk.say("Tell me about robotics")["content"]
+    about = talk.say("Tell me about robotics")
+    assert "Robotics is the science" in about["content"]
+    assert about["metadata"]["sources"][0]["title"] == "Robotics: what a robot is"
     other = talk.say("Who won the football cup?")["metadata"]
     assert (other["route"], other.get("sources")) == ("general", None)
     assert other["confidence"] < 0.25
@@ -38,4 +40,5 @@ def test_the_session_s_language_and_course_decide(served: Served, email: str) ->
     assert reply["metadata"]["language"] == "es"
     escape = served.talk(email, "tutor", language="en", course_id="../../lifeguard").say("What is a rip current?")
     assert "There is no course '../../lifeguard'" in escape["content"]
+    assert (escape["metadata"]["route"], escape["metadata"]["course_id"]) == ("none", "../../lifeguard")
     assert escape["metadata"]["route"] == "none"

@@ -110,6 +110,9 @@ async def test_the_tier_that_applies_is_told_exactly(prices: Prices, desk: str, 
     assert (source.kind, source.title, source.url) == ("price", quote.course.name, "https://pools.example/cpo")  # type: ignore[union-attr]
     assert "valid until 31 December 2026" in (await prices.quote("cpo", 1, desk, on=DAY)).text
 
+    await prices.import_file(file(f"{HEAD}\nTowel,individual,2.5,USD,,,,,,,\n"), desk)
+    assert "for 3 people: 7.50 USD in all, 2.50 USD each" in (await prices.quote("towel", 3, desk, on=DAY)).text
+
 
 async def test_what_has_no_price_is_said_and_nothing_is_made_up(
     prices: Prices, desk: str, file: Callable[[str], Path]
@@ -163,6 +166,7 @@ def test_a_course_is_known_by_what_people_call_it(said: str, names: list[str]) -
         ("A,individual,-5,USD,,,,,,,", "`price` is '-5'"),
         ('A,individual,"1,200.00",USD,,,,,,,', "`price` is '1,200.00'"),
         ("A,individual,1e3,USD,,,,,,,", "`price` is '1e3'"),
+        ("A,individual,٣,USD,,,,,,,", "`price` is '٣'"),
         ("A,individual,10,Dollars,,,,,,,", "`currency` is 'Dollars'"),
         ("A,people,10,USD,,,,,,,", "`kind` is 'people'"),
         (",individual,10,USD,,,,,,,", "`course` should be a name"),

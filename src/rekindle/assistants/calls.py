@@ -5,11 +5,12 @@ Imports pydantic_ai (over a second): see `models`.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
+from pydantic import ValidationError
 from pydantic_ai import RunContext, ToolReturn
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.messages import ModelRequestPart, ModelResponse, ToolCallPart, ToolReturnPart
@@ -138,10 +139,13 @@ class Calls:
         if self.wanted.index(call) >= _CALLS:
             raise ToolFailed(f"Too many calls at once: call at most {_CALLS} tools.")
         context = replace(self._context, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
-        if isinstance(call.args, dict):
-            arguments = tool.args_validator.validate_python(call.args)
-        else:
-            arguments = tool.args_validator.validate_json(call.args or "{}")
+        try:
+            if isinstance(call.args, dict):
+                arguments = tool.args_validator.validate_python(call.args)
+            else:
+                arguments = tool.args_validator.validate_json(call.args or "{}")
+        except ValidationError as error:
+            raise ToolFailed(folded("The arguments do not fit: " + "; ".join(_faults(error)), 500)) from error
         try:
             if remote := self._remote_of.get(call.tool_name):
                 result = await remote.call(tool, arguments, context)
@@ -155,6 +159,12 @@ class Calls:
             return clean(result.text)[:_RESULT_CHARS], result
         content = result.return_value if isinstance(result, ToolReturn) else result
         return clean(ToolReturnPart(call.tool_name, content).model_response_str())[:_RESULT_CHARS], None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        where = ".".join(map(str, fault["loc"]))
+        yield f"{where}: {fault['msg']}" if where else fault["msg"]
 
 
 def _status(function: Callable[..., Any]) -> str:

@@ -23,7 +23,7 @@ MAX_BYTES = 20_000_000
 MAX_ROWS = 100_000
 MAX_PEOPLE = 100_000
 _MOST_FAULTS = 100
-_PRICE = re.compile(r"\d{1,9}(?:\.\d{1,4})?")
+_PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,4})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 

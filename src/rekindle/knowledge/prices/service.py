@@ -231,9 +231,9 @@ def _cost(prices: Sequence[Price], people: int) -> Cost | None:
 
 
 def _told(cost: Cost, people: int) -> str:
-    text = f"{cost.total:,} {cost.currency}"
+    text = _money(cost.total, cost.currency)
     if people > 1:
-        each = f", {cost.each:,} {cost.currency} each" if cost.each is not None else ""
+        each = f", {_money(cost.each, cost.currency)} each" if cost.each is not None else ""
         rule = "individual price" if cost.tier == "individual" else f"price for a {cost.tier}"
         text += f" in all{each} ({rule})"
     if cost.valid_to:
@@ -249,6 +249,12 @@ def _size(price: Price) -> str:
         if price.min_people == price.max_people
         else f"{price.min_people:,} to {price.max_people:,}"
     )
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    """As the list has it, but for a lone digit after the point: nobody writes 2.5 dollars."""
+    text = f"{amount:,}"
+    return f"{text}{'0' if text[-2:-1] == '.' else ''} {currency}"
 
 
 def _day(day: date) -> str:

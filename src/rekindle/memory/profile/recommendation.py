@@ -75,7 +75,7 @@ def _source(subject: Known) -> Source:
     what = "Open question" if subject.kind == "question" else "Interest"
     return Source(
         kind="profile",
-        title=f"{what} of {subject.date:%Y-%m-%d}",
+        title=f"{what} of {subject.date.day} {subject.date:%B %Y}",
         session_id=subject.session_id,
         date=subject.date,
         quote=subject.text,
