@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from pydantic import SecretStr
 
 from rekindle.database import DatabaseDown
 from rekindle.embedded import EmbeddedPostgres
-from rekindle.errors import KeyReused
+from rekindle.errors import KeyReused, SessionBusy
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
@@ -197,3 +199,32 @@ async def test_what_is_not_live_here_and_what_is_too_much_is_refused(afloat: Afl
     afloat.return_()
     await afloat.until_written()
     assert len(await afloat.messages()) == 12
+
+
+async def test_what_is_said_after_the_return_comes_after_an_answer_that_goes_on(
+    afloat: Afloat, model: ModelServer
+) -> None:
+    await afloat.say("Hello.")
+    afloat.leave()
+    model.script(Reply(" ".join(f"w{n}" for n in range(60)), delay=0.1), Reply("Last."))
+    said = afloat.house.conversation.say
+    first = await said(afloat.caller, afloat.session.id, "Count.", key="count")
+    assert (await said(afloat.caller, afloat.session.id, "Count.", key="count")).id == first.id
+    afloat.return_()
+    while True:
+        with suppress(DatabaseDown):
+            await afloat.messages()
+            break
+        await asyncio.sleep(0.05)
+    with pytest.raises(SessionBusy):
+        await said(afloat.caller, afloat.session.id, "And then?")
+    second = await said(afloat.caller, afloat.session.id, "And then?", on_busy="wait")
+    await afloat.house.conversation.outcome(afloat.caller, second.id)
+    messages = await afloat.messages()
+    assert [(m.seq, m.content) for m in messages if m.role == "user"] == [
+        (1, "Hello."),
+        (3, "Count."),
+        (5, "And then?"),
+    ]
+    assert [m.id for m in messages[3::2]] == [first.id, second.id]
+    assert all(earlier.created_at < later.created_at for earlier, later in pairwise(messages[::2]))

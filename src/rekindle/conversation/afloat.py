@@ -127,9 +127,6 @@ class Afloat:
         live = self._live.get(session_id)
         if live is None or live.user_id != caller.user_id or self._full():
             raise DatabaseDown
-        if key and key in live.keys:
-            before, known = live.keys[key]
-            return Begun("replayed" if before == text else "key_reused", known, 1)
         if key:
             live.keys[key] = (text, turn_id)
         place = Place(caller.user_id, session_id, live.last_seq + 2, turn_id, 1, afloat=True)
@@ -137,6 +134,14 @@ class Afloat:
         self._said[turn_id] = SaidAfloat(message_id, key, text, metadata, datetime.now(UTC))
         self._since = self._since or time.monotonic()
         return Begun("begun", turn_id, 1, place, live.assistant, Prompt(window, live.prompt.recalled))
+
+    def known(self, caller: Caller, session_id: UUID, key: str | None, text: str) -> Begun | None:
+        """What is known here alone of this key: its turn was begun while the database was away."""
+        live = self._live.get(session_id)
+        if live is None or live.user_id != caller.user_id or key not in live.keys:
+            return None
+        before, turn_id = live.keys[key]
+        return Begun("replayed" if before == text else "key_reused", turn_id, 1)
 
     def keep(self, place: Place, result: Result) -> Message:
         """Keep an ended turn until the database is back; the reply as it may be shown meanwhile."""
@@ -164,9 +169,10 @@ class Afloat:
             None,
         )
 
-    def waits(self, session_id: UUID) -> bool:
-        """Whether something of this session is still to be written."""
-        return any(turn.place.session_id == session_id for turn in self._unwritten)
+    def waiting(self, session_id: UUID) -> Begun | None:
+        """The first turn of this session that is still to be written: what is said next comes after it."""
+        places = (turn.place for turn in self._unwritten if turn.place.session_id == session_id)
+        return next((Begun("busy", place.turn_id, place.attempt) for place in places), None)
 
     @property
     def unwritten(self) -> Sequence[Unwritten]:

@@ -100,27 +100,27 @@ class Conversation:
         message_id, turn_id = uuid7(), uuid7()
         deadline = asyncio.get_running_loop().time() + self._settings.busy_wait_seconds
         while True:
+            known = self._runs.afloat.known(caller, session_id, key, text)
             try:
-                if self._runs.afloat.waits(session_id):
-                    await self._runs.afloat.write()  # what was said while the database was away comes first
-                async with self._database.connection() as connection:
-                    begun = await store.begin_turn(
-                        connection,
-                        user_id=caller.user_id,
-                        session_id=session_id,
-                        message_id=message_id,
-                        turn_id=turn_id,
-                        key=key,
-                        text=text,
-                        metadata=metadata or {},
-                        window=self._settings.window,
-                        recall=self._recall(caller),
-                        server=self._runs.server,
-                        lease=self._runs.lease,
-                        reopen=reopen,
-                        replaces=replaces,
-                        limits=self._limits,
-                    )
+                if (begun := known or await self._runs.unwritten(session_id)) is None:
+                    async with self._database.connection() as connection:
+                        begun = await store.begin_turn(
+                            connection,
+                            user_id=caller.user_id,
+                            session_id=session_id,
+                            message_id=message_id,
+                            turn_id=turn_id,
+                            key=key,
+                            text=text,
+                            metadata=metadata or {},
+                            window=self._settings.window,
+                            recall=self._recall(caller),
+                            server=self._runs.server,
+                            lease=self._runs.lease,
+                            reopen=reopen,
+                            replaces=replaces,
+                            limits=self._limits,
+                        )
             except DatabaseDown:
                 if replaces:
                     raise  # what is to be replaced cannot be marked
@@ -175,7 +175,7 @@ class Conversation:
         if run and self._reaches(caller, run):
             run.stop("cancelled")
             return await self.outcome(caller, turn_id)
-        reply = await self._sessions.messages.reply(caller, turn_id)
+        reply = self._runs.afloat.reply(caller, turn_id) or await self._sessions.messages.reply(caller, turn_id)
         if reply.status != "running":
             return reply
         async with self._database.transaction(caller.user_id) as connection:
