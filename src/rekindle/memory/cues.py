@@ -102,8 +102,9 @@ _ORDER = re.compile(
     r"\b(?:ignore|disregard|override|bypass|forget)\b.{0,40}\b(?:instructions?|rules?|prompts?|everything|above|previous)\b|"
     r"\bsystem (?:prompt|message)\b|\bfrom now on\b|\byou (?:must|should|shall|have to|are now|will always)\b|"
     r"\b(?:the )?(?:assistant|model|ai|bot) (?:must|should|shall|has to|will|is to|needs to)\b|"
-    r"^(?:please )?(?:always|never) (?:answer|reply|respond|say|end|begin|start|call|use|write|"
-    r"tell|include|add|output)\b|"
+    r"(?:^|[:;] ?)(?:please )?(?:always|never) (?:answer|reply|respond|say|end|begin|start|call|use|write|"
+    r"tell|include|add|output)\b|\b(?:always|never) obey\b|\b(?:remember|be sure|make sure) to (?:always|never) "
+    r"(?:answer|reply|respond|say|output)\b|"
     r"^(?:answer|reply|respond|act|pretend|behave|reveal|print|output|repeat)\b",
     re.IGNORECASE,
 )
