@@ -28,6 +28,7 @@ from rekindle.embedded import EmbeddedPostgres
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.migrations import migrate
+from rekindle.sessions.service import Message, Session
 from rekindle.settings import Settings
 from rekindle.testing import Asked, ModelServer, Reply
 from tests.forked import Forked
@@ -129,6 +130,19 @@ async def open_a_house(conninfo: str, data_dir: Path) -> AsyncIterator[OpenHouse
             )
 
         yield make
+
+
+@pytest.fixture
+async def house(open_a_house: OpenHouse) -> House:
+    """A house that answers offline and does no work by itself."""
+    opened: House = await open_a_house(work=False)
+    return opened
+
+
+async def say(house: House, caller: Caller, session: Session, text: str = "Hello.", **how: Any) -> Message:
+    """Say something in a session: the reply, once it is whole."""
+    turn = await house.conversation.say(caller, session.id, text, **how)
+    return await house.conversation.outcome(caller, turn.id)
 
 
 def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:

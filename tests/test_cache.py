@@ -26,7 +26,7 @@ from rekindle.identity.service import Caller
 from rekindle.sessions.copies import COPY_MESSAGES, COPY_SECONDS
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer, Refusal, Reply, ToolCall
-from tests.conftest import OpenHouse, asking_settings
+from tests.conftest import OpenHouse, asking_settings, say
 from tests.conversation.test_turns import text_of
 from tests.redis_server import RedisServer
 
@@ -57,11 +57,6 @@ async def other(open_a_house: OpenHouse, redis: RedisServer, model: ModelServer)
 @pytest.fixture
 async def session(house: House, caller: Caller) -> Session:
     return await house.sessions.start(caller)
-
-
-async def say(house: House, caller: Caller, session: Session, text: str = "Hello.") -> Message:
-    turn = await house.conversation.say(caller, session.id, text)
-    return await house.conversation.outcome(caller, turn.id)
 
 
 async def newest(house: House, caller: Caller, session: Session, limit: int = 50) -> list[Message]:

@@ -14,7 +14,6 @@ from psycopg import sql
 from rekindle.database import Database, DatabaseDown
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from tests.conftest import OpenHouse
 
 APP, SYSTEM = "rekindle_app", "rekindle_system"
 NOBODY = UUID(int=0)
@@ -27,12 +26,6 @@ CLOSED = {"audit_log", "email_codes", "erased_subjects"}
 """Tables without row-level security that no request can read: functions of the database do."""
 
 READ = "SELECT count(*) FROM {table} WHERE {owner} <> ALL(%s)"
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The database goes away under a real server and comes back: live sessions go on at every door, and nothing is lost."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.testing import ModelServer
 from tests.conftest import RunningServer, Serve, asks, read_events, repeats
+from tests.waiting import until
 
 
 @dataclass
@@ -153,11 +153,3 @@ def test_live_sessions_go_on_at_every_door_while_the_database_is_away(
     for name, door in doors.items():
         assert door.kept() == door.said, name
     assert posted(http, "/api/v1/session/create", {"user_email": email})["status"] == "returning_user"
-
-
-def until(done: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.1)

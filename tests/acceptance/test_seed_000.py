@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from rekindle.house import open_house
 from rekindle.testing import Asked, ModelServer, Refusal, Reply
 from tests.conftest import SUMMARY, Asking, RunningServer, Serve, asks, make_settings, repeats
+from tests.waiting import until
 
 CREATE = """
 curl -X POST http://localhost:8000/api/v1/session/create \\
@@ -410,11 +410,3 @@ def test_where_addresses_must_be_proven_a_proven_one_is_recalled(
         asking.model.requests.clear()
         owner.post(f"/api/v1/sessions/{session}/turns", json={"message": "What did I say?"})
     assert SUMMARY in context_of(asking.model.requests[0])
-
-
-def until(done: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)

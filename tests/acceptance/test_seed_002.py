@@ -192,7 +192,6 @@ async def test_a_session_goes_on_however_long_it_is_idle_until_its_user_logs_out
     assert (await house.sessions.current_or_start(caller)).id != lasting.id
 
 
-async def test_however_many_ask_at_once_there_is_one_current_session(open_a_house: OpenHouse, caller: Caller) -> None:
-    house: House = await open_a_house(work=False)
+async def test_however_many_ask_at_once_there_is_one_current_session(house: House, caller: Caller) -> None:
     found = await asyncio.gather(*(house.sessions.current_or_start(caller) for _ in range(20)))
     assert len({session.id for session in found}) == 1

@@ -13,6 +13,7 @@ import pytest
 from rekindle.testing import Asked, ModelServer, Reply
 from tests.conftest import NewDatabase, RunningServer, Serve, asks, read_events, run_redis
 from tests.redis_server import RedisServer
+from tests.waiting import until
 
 SSE = {"Accept": "text/event-stream"}
 TURNS = 64
@@ -53,10 +54,7 @@ def redis(redis_for_all: RedisServer, two: tuple[RunningServer, RunningServer]) 
 
 
 def wait_for_redis(servers: tuple[RunningServer, RunningServer]) -> None:
-    end = time.monotonic() + 15
-    while any(server.client().get("/ready").json()["cache"] != "ok" for server in servers):
-        assert time.monotonic() < end, "Redis is there, and nobody noticed."
-        time.sleep(0.1)
+    until(lambda: all(server.client().get("/ready").json()["cache"] == "ok" for server in servers))
 
 
 @pytest.fixture
@@ -233,9 +231,7 @@ def test_nothing_a_person_said_is_in_redis_after_its_deletion(
         session = new_session(client)
         client.post(f"/api/v1/sessions/{session}/turns", json={"message": marker})
         assert marker in json.dumps(other.get(f"/api/v1/sessions/{session}/messages").json())
-        end = time.monotonic() + 5
-        while marker not in redis.everything():
-            assert time.monotonic() < end, "no copy was made"
+        until(lambda: marker in redis.everything())
         assert other.delete(f"/api/v1/sessions/{session}").status_code == 204
         assert marker not in redis.everything()
         assert client.get(f"/api/v1/sessions/{session}/messages").status_code == 404

@@ -21,6 +21,7 @@ from rekindle.settings import Settings
 from rekindle.testing import ModelServer, Reply
 from tests.conftest import asking_settings
 from tests.conversation.test_turns import until_running
+from tests.waiting import eventually
 
 
 @dataclass
@@ -41,10 +42,7 @@ class Afloat:
         return await self.house.sessions.messages.of(self.caller, self.session.id, after=0, limit=100)
 
     async def until_written(self) -> None:
-        end = time.monotonic() + 20
-        while self.house.runs.afloat.unwritten:
-            assert time.monotonic() < end, "what was said was not written"
-            await asyncio.sleep(0.05)
+        await eventually(lambda: not self.house.runs.afloat.unwritten)
 
 
 @pytest.fixture
@@ -171,10 +169,7 @@ async def test_who_was_erased_on_another_server_does_not_go_on_from_memory(afloa
     if not heard:
         assert afloat.house.runs.afloat.users() == {afloat.caller.user_id}
         await afloat.house.identity.open()
-    end = time.monotonic() + 5
-    while afloat.house.runs.afloat.users():
-        assert time.monotonic() < end, "they are remembered"
-        await asyncio.sleep(0.02)
+    await eventually(lambda: not afloat.house.runs.afloat.users())
     afloat.leave()
     with pytest.raises(DatabaseDown):
         await afloat.say("What is my secret?")

@@ -2,8 +2,7 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from rekindle.testing import ModelServer, Reply
 from tests.conftest import OpenHouse, asking_settings, make_settings
 from tests.conversation.test_turns import until_running
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 
 class Wire:
@@ -95,7 +95,7 @@ class Two:
         return await self.far.sessions.messages.of(self.caller, self.session.id, after=0, limit=100)
 
     async def until_taken_over(self) -> Message:
-        part: Message = await until(lambda: self.newest("interrupted"))
+        part: Message = await eventually(lambda: self.newest("interrupted"))
         return part
 
     async def newest(self, status: str) -> Message | None:
@@ -103,18 +103,7 @@ class Two:
         return newest if newest.status == status else None
 
     async def until_written(self) -> None:
-        async def written() -> bool:
-            return not self.near.runs.afloat.unwritten
-
-        await until(written)
-
-
-async def until(true: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
-    while not (found := await true()):
-        assert time.monotonic() < end, "it did not come about"
-        await asyncio.sleep(0.05)
-    return found
+        await eventually(lambda: not self.near.runs.afloat.unwritten)
 
 
 @pytest.fixture
@@ -137,7 +126,7 @@ async def two(
 async def test_a_whole_answer_beats_the_part_that_another_server_kept_of_it(two: Two, model: ModelServer) -> None:
     model.script(Reply("one two three four five six", delay=0.15, usage=(21, 12)))
     turn = await two.begin("Count.", "two")
-    await until(lambda: shows(two, "one two"))
+    await eventually(lambda: shows(two, "one two"))
     await two.wire.cut()
     whole = await two.near.conversation.outcome(two.caller, turn.id)
     assert (whole.content, whole.persisted) == ("one two three four five six", False)
@@ -194,7 +183,7 @@ async def shows(two: Two, text: str) -> bool:
 async def test_an_answer_that_was_tried_again_elsewhere_stays(two: Two, model: ModelServer) -> None:
     model.script(Reply("one two three four five six seven eight", delay=0.15), Reply("Again."))
     turn = await two.begin("Count.", "two")
-    await until(lambda: shows(two, "one two"))
+    await eventually(lambda: shows(two, "one two"))
     await two.wire.cut()
     await two.near.conversation.outcome(two.caller, turn.id)
     await two.until_taken_over()
@@ -220,11 +209,7 @@ async def test_a_session_that_was_left_on_another_server_does_not_go_on_from_mem
     if not heard:
         assert two.near.runs.afloat.sessions() == {two.session.id}
         await two.near.identity.open()
-
-    async def forgotten() -> bool:
-        return not two.near.runs.afloat.sessions()
-
-    await until(forgotten)
+    await eventually(lambda: not two.near.runs.afloat.sessions())
     await two.wire.cut()
     with pytest.raises(DatabaseDown):
         await two.say("Is anybody there?")
@@ -246,11 +231,7 @@ async def test_who_logged_out_on_another_server_has_no_current_session_left(two:
     two.session = current
     await two.say("Hello.")
     await two.far.visits.log_out(two.caller, two.far.identity.issue(two.caller))
-
-    async def forgotten() -> bool:
-        return not two.near.runs.afloat.sessions()
-
-    await until(forgotten)
+    await eventually(lambda: not two.near.runs.afloat.sessions())
     await two.wire.cut()
     with pytest.raises(DatabaseDown):
         await two.near.sessions.current_or_start(two.caller)
@@ -267,7 +248,7 @@ async def test_a_thread_means_the_same_session_to_both_after_a_deletion_was_undo
     async def same() -> bool:
         return await two.near.sessions.thread(two.caller, "main") == second
 
-    await until(same)
+    await eventually(same)
 
 
 async def test_what_is_said_in_a_session_that_is_ended_meanwhile_is_in_it_and_summarised(two: Two) -> None:
@@ -375,11 +356,7 @@ async def test_after_an_outage_those_who_carried_their_answers_on_come_first(
         for turn in turns:
             reply = await near.conversation.outcome(caller, turn.id)
             assert (reply.content, reply.status, reply.attempt) == (words, "complete", 1)
-
-        async def written() -> bool:
-            return not near.runs.afloat.unwritten
-
-        await until(written)
+        await eventually(lambda: not near.runs.afloat.unwritten)
         for turn in turns:
             reply = await far.conversation.outcome(caller, turn.id)
             assert (reply.content, reply.status, reply.attempt) == (words, "complete", 1)

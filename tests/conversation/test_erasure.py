@@ -67,12 +67,6 @@ async def test_every_table_with_a_users_rows_is_in_the_register(house: House) ->
         assert {row["name"] for row in await cursor.fetchall()} == set(store.TABLES)
 
 
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
-
-
 def give_everything(server: RunningServer, marker: str) -> tuple[httpx.Client, str]:
     """A person who leaves the marker wherever something can be left: their client, and their id."""
     email = f"{marker}@example.com"

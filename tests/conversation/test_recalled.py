@@ -9,23 +9,19 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from rekindle import metrics
 from rekindle.assistants.assistant import Assistant
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import ModelServer, Refusal, Reply
-from tests.conftest import OpenHouse, asking_settings
+from tests.conftest import OpenHouse, asking_settings, say
 
 
 @pytest.fixture
 async def house(open_a_house: OpenHouse, model: ModelServer) -> House:
     opened: House = await open_a_house(**asking_settings(model))
     return opened
-
-
-async def say(house: House, caller: Caller, session: Session, message: str) -> Message:
-    turn = await house.conversation.say(caller, session.id, message)
-    return await house.conversation.outcome(caller, turn.id)
 
 
 async def tell(house: House, caller: Caller, *messages: str, summary: bool = False) -> Session:
@@ -201,8 +197,6 @@ async def test_a_search_that_fails_is_left_out(house: House, caller: Caller) -> 
 
 
 def counted(outcome: str) -> float:
-    from rekindle import metrics
-
     return float(metrics.RECALLS.labels(outcome)._value.get())
 
 

@@ -1,8 +1,8 @@
 """`/api/v1/knowledge`, the admin's view of it, and the tools, over HTTP."""
 
 import asyncio
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +12,7 @@ import pytest
 
 from rekindle.house import House, open_house
 from tests.conftest import ADMIN, RunningServer, make_settings
+from tests.waiting import until
 
 PRICES = """course,kind,price,currency,min_people,max_people
 {name} Diving,individual,120.00,USD,,
@@ -51,8 +52,6 @@ def filled(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> F
         )
         async with open_house(settings, work=False) as house:
             await filled.fill(house)
-
-    from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:  # a loop of its own
         pool.submit(asyncio.run, fill()).result()
@@ -147,21 +146,16 @@ def test_an_administrator_sees_courses_and_prices_as_text(admin: httpx.Client, f
     assert (page["total"], len(page["items"])) == (1, 1)
 
 
-def test_a_source_is_run_again_as_a_job(admin: httpx.Client, filled: Filled, tmp_path: Path) -> None:
+def test_a_source_is_run_again_as_a_job(admin: httpx.Client, filled: Filled) -> None:
     [document, *_] = items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant)
     (filled.folder / "new.md").write_text(f"# A new room\n\nThe {filled.word} has a lake.\n")
     answer = admin.post(f"/api/v1/admin/knowledge/documents/{document['id']}/reingest")
     assert answer.status_code == 202
     assert answer.json()["source_id"] == document["source_id"]
-    end = time.monotonic() + 20
-    while not items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant, q="A new room"):
-        assert time.monotonic() < end, "The job did not run."
-        time.sleep(0.05)
+    until(lambda: items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant, q="A new room"))
     (filled.folder / "new.md").unlink()
     assert admin.post(f"/api/v1/admin/knowledge/sources/{document['source_id']}/reingest").status_code == 202
-    while len(items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant)) != 3:
-        assert time.monotonic() < end, "The job did not run."
-        time.sleep(0.05)
+    until(lambda: len(items(admin, "/api/v1/admin/knowledge/documents", assistant=filled.assistant)) == 3)
     sources = items(admin, "/api/v1/admin/knowledge/sources")
     [source] = [source for source in sources if source["id"] == document["source_id"]]
     assert (source["kind"], source["documents"], source["outcome"]["unchanged"]) == ("folder", 3, 3)
@@ -180,12 +174,10 @@ def test_what_became_of_a_run_is_told_by_its_source(admin: httpx.Client, filled:
     def run_again() -> dict[str, Any]:
         asked = admin.get(path).json()["started_at"]
         assert admin.post(f"{path}/reingest").status_code == 202
-        end = time.monotonic() + 20
-        while (source := admin.get(path).json())["state"] in ("queued", "running"):
-            assert time.monotonic() < end, source
-            time.sleep(0.05)
+        until(lambda: admin.get(path).json()["state"] not in ("queued", "running"))
+        source: dict[str, Any] = admin.get(path).json()
         assert source["started_at"] > asked
-        return dict(source)
+        return source
 
     assert (done := run_again())["state"] == "done"
     assert (done["outcome"]["unchanged"], done["outcome"]["note"], done["queued_at"]) == (3, None, None)

@@ -37,8 +37,7 @@ async def erase(house: House, user_id: UUID) -> None:
         await connection.execute("DELETE FROM users WHERE id = %s", (user_id,))
 
 
-async def test_a_revoked_token_ends_and_no_other(open_a_house: OpenHouse, email: str) -> None:
-    house = await open_a_house(work=False)
+async def test_a_revoked_token_ends_and_no_other(house: House, email: str) -> None:
     one, other = await house.identity.vouch(email), await house.identity.vouch(email)
     await house.identity.revoke(one)
     with pytest.raises(Unauthenticated):
@@ -48,8 +47,7 @@ async def test_a_revoked_token_ends_and_no_other(open_a_house: OpenHouse, email:
         await house.identity.revoke(one)
 
 
-async def test_another_spelling_of_a_revoked_token_is_revoked(open_a_house: OpenHouse, email: str) -> None:
-    house = await open_a_house(work=False)
+async def test_another_spelling_of_a_revoked_token_is_revoked(house: House, email: str) -> None:
     text = await house.identity.vouch(email)
     await house.identity.revoke(text)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -58,8 +56,7 @@ async def test_another_spelling_of_a_revoked_token_is_revoked(open_a_house: Open
             await house.identity.read(text[:-1] + last)
 
 
-async def test_all_tokens_end_and_new_ones_begin(open_a_house: OpenHouse, email: str) -> None:
-    house = await open_a_house(work=False)
+async def test_all_tokens_end_and_new_ones_begin(house: House, email: str) -> None:
     tokens = [await house.identity.vouch(email, days=days) for days in (1, 365)]
     caller = await house.identity.read(tokens[0])
     tokens.append(house.identity.issue(Caller(caller.user_id, "claimed")))
@@ -105,18 +102,14 @@ async def test_what_was_missed_while_the_database_was_away_is_caught_up(
     assert await refused(lambda: other.identity.read(text), within=8) < 8
 
 
-async def test_asking_about_a_token_asks_the_database_nothing(open_a_house: OpenHouse, email: str) -> None:
-    house = await open_a_house(work=False)
+async def test_asking_about_a_token_asks_the_database_nothing(house: House, email: str) -> None:
     text = await house.identity.vouch(email)
     before = house.database.round_trips
     await house.identity.read(text)
     assert house.database.round_trips == before
 
 
-async def test_revocations_are_forgotten_when_their_tokens_would_have_ended(
-    open_a_house: OpenHouse, email: str
-) -> None:
-    house = await open_a_house(work=False)
+async def test_revocations_are_forgotten_when_their_tokens_would_have_ended(house: House, email: str) -> None:
     await house.identity.revoke(await house.identity.vouch(email))
     async with house.database.system() as connection:
         await connection.execute(

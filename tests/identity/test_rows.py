@@ -8,13 +8,7 @@ import pytest
 from rekindle.errors import UserGone
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from tests.conftest import OpenHouse
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    made: House = await open_a_house()
-    return made
+from tests.conftest import say
 
 
 async def tables_of_people(house: House) -> dict[str, str]:
@@ -32,8 +26,7 @@ async def somebody(house: House, email: str) -> Caller:
     """Somebody with something in every table that a talk fills."""
     caller = await house.identity.owner(email)
     session = await house.sessions.start(caller)
-    turn = await house.conversation.say(caller, session.id, "My bicycle has a flat tyre.")
-    await house.conversation.outcome(caller, turn.id)
+    await say(house, caller, session, "My bicycle has a flat tyre.")
     await house.conversation.end(caller, session.id)
     await house.identity.revoke(house.identity.issue(caller))
     return caller

@@ -10,13 +10,6 @@ from hypothesis import strategies as st
 from rekindle.errors import InvalidRequest
 from rekindle.house import House
 from rekindle.identity.service import clean_email
-from tests.conftest import OpenHouse
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
 
 
 @pytest.mark.parametrize(

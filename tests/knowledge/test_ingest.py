@@ -25,11 +25,6 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    return await open_a_house(work=False)  # type: ignore[no-any-return]
-
-
-@pytest.fixture
 def knowledge(house: House) -> Knowledge:
     return house.knowledge
 

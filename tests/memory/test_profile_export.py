@@ -15,12 +15,6 @@ from tests.memory.test_profile import learn, texts, things
 from tests.sessions.own_file import bring_back
 
 
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
-
-
 async def everything(house: House, caller: Caller) -> list[Any]:
     async with house.database.system() as connection:
         cursor = await connection.execute(

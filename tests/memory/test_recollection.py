@@ -32,10 +32,7 @@ async def recalled(house: House, caller: Caller, message: str) -> list[Recalled]
     return await house.recollection.of_turn(caller, session.id, message, before=1)
 
 
-async def test_a_question_brings_its_answer_along_and_nothing_that_says_nothing(
-    open_a_house: OpenHouse, caller: Caller
-) -> None:
-    house = await open_a_house(work=False)
+async def test_a_question_brings_its_answer_along_and_nothing_that_says_nothing(house: House, caller: Caller) -> None:
     await tell(house, caller)
     found = await recalled(house, caller, "What does the CPO course cost?")
     assert [(record.by, record.text) for record in found] == [("user", TALK[2][0]), ("assistant", TALK[2][1])]
@@ -52,8 +49,7 @@ async def test_without_a_word_in_common_the_nearest_in_meaning_come(
     assert len(found) <= 4, "the three nearest, and an answer"
 
 
-async def test_a_long_message_is_given_as_the_passage_that_fits(open_a_house: OpenHouse, caller: Caller) -> None:
-    house = await open_a_house(work=False)
+async def test_a_long_message_is_given_as_the_passage_that_fits(house: House, caller: Caller) -> None:
     session = await house.sessions.start(caller)
     long = "We talked of this and that. " * 200 + "The locker has the number 4711. " + "And of other things. " * 200
     await house.sessions.messages.add(caller, session.id, "user", long)

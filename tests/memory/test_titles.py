@@ -60,8 +60,7 @@ async def test_a_session_is_named_after_its_first_exchange(
             await asyncio.sleep(0.05)
 
 
-async def test_a_name_that_somebody_gave_stays(open_a_house: OpenHouse, caller: Caller) -> None:
-    house = await open_a_house(work=False)
+async def test_a_name_that_somebody_gave_stays(house: House, caller: Caller) -> None:
     given = await first_exchange(house, caller, "I need CPO training.", title="Pool")
     renamed = await first_exchange(house, caller, "I need CPO training.")
     await house.sessions.rename(caller, renamed, "My course")

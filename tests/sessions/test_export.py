@@ -24,21 +24,14 @@ from rekindle.sessions.export import service
 from rekindle.sessions.export.formats import MarkdownWriter
 from rekindle.sessions.service import Session
 from tests import forked
-from tests.conftest import OpenHouse, RunningServer, clean_environment
+from tests.conftest import OpenHouse, RunningServer, clean_environment, say
 from tests.sessions.own_file import bring_back
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
 
 
 async def talk(house: House, caller: Caller, *texts: str, title: str | None = None) -> Session:
     session = await house.sessions.start(caller, title=title, metadata={"language": "en"})
     for text in texts:
-        turn = await house.conversation.say(caller, session.id, text, metadata={"route": "test"})
-        await house.conversation.outcome(caller, turn.id)
+        await say(house, caller, session, text, metadata={"route": "test"})
     return session
 
 

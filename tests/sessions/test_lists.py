@@ -7,13 +7,7 @@ from bench.lists import PAGE, SESSIONS, fill_lists, milliseconds, position
 
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from tests.conftest import OpenHouse
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
+from tests.conftest import say
 
 
 async def test_of_10000_sessions_the_thousandth_page_is_had_as_the_first_is(
@@ -44,8 +38,7 @@ async def test_the_pages_together_are_the_list_however_many_were_used_at_once(ho
 async def test_a_question_is_found_behind_many_sessions_that_hold_none(house: House, caller: Caller) -> None:
     for text in ("What is a CPO?", "And what does it cost?"):
         session = await house.sessions.start(caller)
-        turn = await house.conversation.say(caller, session.id, text)
-        await house.conversation.outcome(caller, turn.id)
+        await say(house, caller, session, text)
     async with house.database.system() as connection:
         await connection.execute(
             """

@@ -1,8 +1,7 @@
 """Sessions, in process: idle ones, threads, capabilities, the order of lists."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,18 +17,12 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer
-from tests.conftest import OpenHouse, asking_settings
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
+from tests.conftest import OpenHouse, asking_settings, say
+from tests.waiting import eventually
 
 
 async def spoken_in(house: House, caller: Caller, session: Session) -> Session:
-    turn = await house.conversation.say(caller, session.id, "Hello.")
-    await house.conversation.outcome(caller, turn.id)
+    await say(house, caller, session, "Hello.")
     return await house.sessions.get(caller, session.id)
 
 
@@ -39,13 +32,6 @@ async def touched(house: House, *sessions: Session, minutes_ago: float) -> None:
             "UPDATE sessions SET last_seen_at = now() - make_interval(secs => %s) WHERE id = ANY(%s)",
             (minutes_ago * 60, [session.id for session in sessions]),
         )
-
-
-async def until(done: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not await done():
-        assert time.monotonic() < end, "it did not come about"
-        await asyncio.sleep(0.05)
 
 
 async def test_only_what_is_idle_is_ended_and_only_what_was_said_in_is_summarised(
@@ -71,7 +57,7 @@ async def test_only_what_is_idle_is_ended_and_only_what_was_said_in_is_summarise
     await house.jobs.find_work()
     ended = await house.sessions.recent(caller, ended=True)
     assert {session.id for session in ended} == {idle.id, silent.id}
-    await until(lambda: house.memory.summary(caller, idle.id))
+    await eventually(lambda: house.memory.summary(caller, idle.id))
     assert await house.memory.waiting() == 0
     assert await house.memory.summary(caller, silent.id) is None
     await house.conversation.cancel(caller, turn.id)

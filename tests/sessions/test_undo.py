@@ -21,21 +21,10 @@ from rekindle.sessions.listing.service import Wanted
 from rekindle.sessions.review.service import Sought
 from rekindle.sessions.service import Message, Session
 from rekindle.testing import Hang, ModelServer
-from tests.conftest import OpenHouse, asking_settings
+from tests.conftest import OpenHouse, asking_settings, say
 from tests.redis_server import RedisServer
 
 MARK = "The canary sings in the conservatory."
-
-
-@pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    opened: House = await open_a_house(work=False)
-    return opened
-
-
-async def say(house: House, caller: Caller, session: Session, text: str, replaces: UUID | None = None) -> Message:
-    turn = await house.conversation.say(caller, session.id, text, replaces=replaces)
-    return await house.conversation.outcome(caller, turn.id)
 
 
 async def a_session(house: House, caller: Caller, thread: str | None = None) -> tuple[Session, Message]:
