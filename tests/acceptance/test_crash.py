@@ -14,7 +14,7 @@ import pytest
 
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.testing import Hang, ModelServer, Reply
-from tests.conftest import NewDatabase, RunningServer, Serve, read_events, start_server
+from tests.conftest import NewDatabase, RunningServer, Serve, asks, read_events, start_server
 
 LEASE = "2"
 SSE = {"Accept": "text/event-stream"}
@@ -27,13 +27,7 @@ def served_database(new_database: NewDatabase) -> str:
 
 
 def asking(model: ModelServer) -> dict[str, str]:
-    return {
-        "REKINDLE_MODEL": "openai:test",
-        "OPENAI_BASE_URL": model.url,
-        "OPENAI_API_KEY": "sk-test",
-        "REKINDLE_LEASE_SECONDS": LEASE,
-        "REKINDLE_GRACE_SECONDS": "2",
-    }
+    return asks(model, REKINDLE_LEASE_SECONDS=LEASE, REKINDLE_GRACE_SECONDS="2")
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """examples/repair: guides of iFixit and pages of the web, at door 004, asked of servers that answer in their shapes."""
 
 import asyncio
-import json
-import subprocess
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +11,7 @@ from rekindle.assistants.folder import load_assistant
 from rekindle.identity.service import Caller
 from rekindle.knowledge.fetch import Fetcher, FetchFailed, FetchRefused
 from tests.acceptance.conftest import EXAMPLES, Served, tools_of
+from tests.acceptance.test_seed_004 import HISTORY, SESSIONS, shell
 from tests.acceptance.workshop import GUIDE, PAGE
 from tests.conftest import read_events
 
@@ -95,25 +94,10 @@ async def test_without_a_key_there_is_no_web_search_and_no_way_inside(
         await tools()["search_guides"](errand(), "screen")
 
 
-MONITORING = ('curl -H "Authorization: Bearer $TOKEN" \\\n  http://localhost:8000/chat/sessions\n',
-              'curl -H "Authorization: Bearer $TOKEN" \\\n  http://localhost:8000/chat/history?limit=10\n')  # fmt: skip
-
-
 def test_the_seed_s_lines_for_the_shell_work_on_it(served: Served, email: str) -> None:
     http = served.server.client(email)
     http.post("/chat", json={"message": "My PS5 broke"}).raise_for_status()
-    statistics, history = (
-        json.loads(
-            subprocess.run(
-                ["bash", "-c", command.replace("http://localhost:8000", served.server.url)],
-                env={"PATH": "/usr/bin:/bin", "TOKEN": served.server.token(email)},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
-        for command in MONITORING
-    )
+    statistics, history = (shell(command, served.server, served.server.token(email)) for command in (SESSIONS, HISTORY))
     assert statistics["total_messages"] == history["message_count"] == 2
     assert statistics["total_tokens_used"] > 0
     assert history["messages"][0]["content"] == "My PS5 broke"

