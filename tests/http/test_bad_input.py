@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from http.client import HTTPResponse
 from typing import Any
@@ -235,15 +236,11 @@ def test_headers_without_end_are_refused(asking: Asking) -> None:
     with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
         received = b""
-        try:
+        with suppress(OSError):  # it hangs up on us, as it should
             for number in range(10_000):
                 connection.sendall(f"X-{number}: {'x' * 1000}\r\n".encode())
-        except OSError:
-            pass  # it hung up on us, as it should
-        try:
+        with suppress(OSError):
             received = connection.recv(1_000)
-        except OSError:
-            received = b""
     assert received == b"" or received.startswith(b"HTTP/1.1 4")
     assert asking.server.client().get("/health").status_code == 200
 
