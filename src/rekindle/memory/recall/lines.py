@@ -103,7 +103,7 @@ def pack(
         bits = model.lines([f"{line.speaker or line.role}: {text}" for line, text in zip(lines, texts, strict=True)])
         facts["tokens"] = [len(own) for own in bits]
         tokens = np.concatenate(bits)
-        pooled = np.stack([np.packbits(np.unpackbits(own, axis=1).mean(axis=0) > 0.5) for own in bits])
+        pooled = np.stack([_majority(own) for own in bits])
     if meaning:
         pooled = signs(meaning[1])
     named = meaning[0] if meaning else model.name if model else None
@@ -111,6 +111,11 @@ def pack(
     return Block(
         session_id, lines[0].seq, model.name if model else None, named, speakers, called, facts, flat, pooled, tokens
     )
+
+
+def _majority(bits: Bits) -> Bits:
+    """The bits that more than half of these, up to 255, have."""
+    return np.packbits(np.unpackbits(bits, axis=1).sum(axis=0, dtype=np.uint8) > len(bits) // 2)
 
 
 def signs(vectors: Vectors) -> Bits:
