@@ -12,6 +12,7 @@ from rekindle.knowledge.crawl import Bounds
 from rekindle.knowledge.fetch import FetchFailed, FetchRefused
 from rekindle.knowledge.service import Filters, Knowledge
 from tests.conftest import OpenHouse
+from tests.knowledge.loopback import listening
 
 QUICK = Bounds(pause=0)
 
@@ -63,11 +64,8 @@ class Site:
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     site = Site()
-    server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
-    site.port = server.sockets[0].getsockname()[1]
-    yield site
-    server.close()
-    await server.wait_closed()
+    async with listening(site.serve) as site.port:
+        yield site
 
 
 @pytest.fixture

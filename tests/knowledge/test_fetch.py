@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from rekindle.knowledge.fetch import Fetcher, FetchFailed, FetchRefused, is_public
 from rekindle.tls import authorities
+from tests.knowledge.loopback import listening
 
 Answer = Callable[[asyncio.StreamWriter, str], Awaitable[None]]
 
@@ -55,11 +56,8 @@ class Site:
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     site = Site()
-    server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
-    site.port = server.sockets[0].getsockname()[1]
-    yield site
-    server.close()
-    await server.wait_closed()
+    async with listening(site.serve) as site.port:
+        yield site
 
 
 @pytest.fixture
@@ -275,19 +273,16 @@ async def test_a_certificate_is_checked_against_the_name_although_an_address_is_
     tls.load_cert_chain(cert, key)
     site = Site()
     site.says("/", b"safe")
-    server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     authorities.cache_clear()
     request.addfinalizer(authorities.cache_clear)
     names = ["safe.example.com", "other.example.com"]
     fetcher = Fetcher(names, resolve=lambda *_: addresses("127.0.0.1"))
-    assert (await fetcher.get(f"https://safe.example.com:{port}/")).body == b"safe"
-    with pytest.raises(FetchFailed, match="certificate"):
-        await fetcher.get(f"https://other.example.com:{port}/")
-    await fetcher.aclose()
-    server.close()
-    await server.wait_closed()
+    async with listening(site.serve, tls) as port:
+        assert (await fetcher.get(f"https://safe.example.com:{port}/")).body == b"safe"
+        with pytest.raises(FetchFailed, match="certificate"):
+            await fetcher.get(f"https://other.example.com:{port}/")
+        await fetcher.aclose()
 
 
 def a_certificate(folder: Path, name: str) -> tuple[Path, Path]:

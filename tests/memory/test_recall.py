@@ -22,8 +22,8 @@ from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import snippet
 from rekindle.memory.words import terms
-from rekindle.sessions.service import Message, Session
 from tests.conftest import OpenHouse
+from tests.sessions.past import past
 
 BEGAN = datetime(2024, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -44,33 +44,7 @@ async def knowing(open_a_house: OpenHouse, weights: Path) -> House:
 
 async def tell(house: House, caller: Caller, *said: str, began: datetime = BEGAN, **metadata: Any) -> UUID:
     """A past session in which the user and the assistant say this in turn."""
-    session = Session(
-        id=uuid7(began),
-        user_id=caller.user_id,
-        cookie_sid=None,
-        assistant="assistant",
-        thread=None,
-        title=None,
-        last_seq=len(said),
-        started_at=began,
-        last_seen_at=began,
-        ended_at=began,
-        metadata={},
-    )
-    messages = [
-        Message(
-            id=uuid7(),
-            session_id=session.id,
-            user_id=caller.user_id,
-            seq=seq,
-            role="user" if seq % 2 else "assistant",
-            content=content,
-            status="complete",
-            created_at=began + timedelta(minutes=seq),
-            metadata=metadata,
-        )
-        for seq, content in enumerate(said, 1)
-    ]
+    session, messages = past(caller, began, *said, **metadata)
     assert await house.sessions.bring_in(session, messages)
     return session.id
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from rekindle.errors import Forbidden, SessionNotFound
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from rekindle.ids import uuid7
-from rekindle.sessions.service import Message, Session
+from rekindle.sessions.service import Session
 from rekindle.testing import Hang, ModelServer
 from tests.conftest import OpenHouse, asking_settings, say
+from tests.sessions.past import past
 from tests.waiting import eventually
 
 
@@ -150,40 +150,8 @@ async def test_messages_are_read_from_either_end(house: House, caller: Caller) -
     assert await seqs(after=6) == await seqs(after=2**31 - 1) == []
 
 
-def past(caller: Caller, contents: list[str]) -> tuple[Session, list[Message]]:
-    """A session of last year."""
-    began = datetime.now(UTC) - timedelta(days=365)
-    session = Session(
-        id=uuid7(began),
-        user_id=caller.user_id,
-        cookie_sid=None,
-        assistant="assistant",
-        thread=None,
-        title="Last year",
-        last_seq=len(contents),
-        started_at=began,
-        last_seen_at=began,
-        ended_at=began,
-        metadata={},
-    )
-    messages = [
-        Message(
-            id=uuid4(),
-            session_id=session.id,
-            user_id=caller.user_id,
-            seq=seq,
-            role="user" if seq % 2 else "assistant",
-            content=content,
-            status="complete",
-            created_at=began,
-        )
-        for seq, content in enumerate(contents, 1)
-    ]
-    return session, messages
-
-
 async def test_a_past_session_is_brought_in_once_and_whole_or_not_at_all(house: House, caller: Caller) -> None:
-    session, messages = past(caller, ["Hello.", "Good day."])
+    session, messages = past(caller, datetime.now(UTC) - timedelta(days=365), "Hello.", "Good day.")
     with pytest.raises(psycopg.errors.CheckViolation):
         await house.sessions.bring_in(session, [messages[0], replace(messages[1], seq=0)])
     with pytest.raises(SessionNotFound):
