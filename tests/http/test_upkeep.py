@@ -57,6 +57,7 @@ def test_administrators_see_usage_and_failed_jobs_and_erase(strict: RunningServe
         assert http.get("/api/v1/admin/usage").json()["total"]["turns"] >= 1
         page = http.get("/api/v1/admin/jobs", params={"limit": 1}).json()
         assert ([found["id"] for found in page["items"]], page["failed"]) == ([newer], 2)
+        assert 0 <= page["search"]["current"] <= page["search"]["blocks"]
         page = http.get("/api/v1/admin/jobs", params={"limit": 1, "cursor": page["next"]}).json()
         assert ([found["id"] for found in page["items"]], page["next"]) == ([older], None)
         for odd in ("nonsense", "ZmFpbGVk", "ZmFpbGVkIC0x", "ZG9pbmcgMQ"):

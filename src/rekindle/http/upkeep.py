@@ -28,12 +28,24 @@ class JobOut(Shape):
     next_at: datetime | None
 
 
+class KeptOut(Shape):
+    """How much of what was said is kept for search: blocks of lines, `current` of them by the `model` that is set.
+
+    Without a model they are kept by their words.
+    """
+
+    blocks: int
+    current: int
+    model: str | None
+
+
 class JobList(Page[JobOut]):
-    """A page of jobs in trouble, and how many jobs wait, run and failed for good in all."""
+    """A page of jobs in trouble, how many jobs wait, run and failed for good in all, and how far search has come."""
 
     waiting: int
     running: int
     failed: int
+    search: KeptOut
 
 
 @router.get("/jobs")
@@ -43,8 +55,13 @@ async def list_jobs(
     """Jobs that failed for good, then those that failed and will be tried again; of each the newest first."""
     counts = await house.jobs.counts()
     troubles = await house.jobs.troubles(after=read_cursor(cursor, _place_of_job), limit=limit + 1)
-    numbers = {"waiting": counts["todo"], "running": counts["doing"], "failed": counts["failed"]}
-    return JobList.cut(troubles, limit, JobOut.of, lambda job: written(f"{job.status} {job.id}"), **numbers)
+    in_all = {
+        "waiting": counts["todo"],
+        "running": counts["doing"],
+        "failed": counts["failed"],
+        "search": KeptOut.of(await house.recall.progress()),
+    }
+    return JobList.cut(troubles, limit, JobOut.of, lambda job: written(f"{job.status} {job.id}"), **in_all)
 
 
 @router.post("/jobs/{job_id}/retry")

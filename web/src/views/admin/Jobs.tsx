@@ -35,11 +35,16 @@ export function Jobs() {
   if (jobs.isPending) return <Loading lines={4} />;
   if (jobs.isError) return <Failure error={jobs.error} onRetry={() => void jobs.refetch()} />;
   const items = jobs.data.pages.flatMap((page) => page.items);
-  const { waiting = 0, running = 0, failed = 0 } = jobs.data.pages[0] ?? {};
+  const { waiting = 0, running = 0, failed = 0, search } = jobs.data.pages[0] ?? {};
   return (
     <div className="grid grid-cols-1 gap-4">
       <p className="text-muted text-sm" data-total>
         {waiting.toLocaleString("en")} waiting, {running.toLocaleString("en")} running, {failed.toLocaleString("en")} failed for good
+        {search && search.current < search.blocks && (
+          <span className="block">
+            Kept anew for search: {search.current.toLocaleString("en")} of {search.blocks.toLocaleString("en")} blocks of lines, by {search.model ?? "their words"}
+          </span>
+        )}
       </p>
       {items.length === 0 ? (
         <Empty icon={<CircleCheck />} title="No job is in trouble">
