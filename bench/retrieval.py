@@ -36,7 +36,8 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.minilm import MiniLM
 from rekindle.memory.recall import store
-from rekindle.memory.recall.past import Places, gather
+from rekindle.memory.recall.part import Places
+from rekindle.memory.recall.past import all_of
 from rekindle.memory.recall.question import read
 from rekindle.memory.recall.ranking import WEIGHTS, Weights, look, summed, weigh
 from rekindle.memory.recall.ranking import Scores as Scores32
@@ -134,7 +135,7 @@ async def weighed(house: House, file: Path) -> list[Question]:
         caller, lines = await bring_in(house, talk)
         await house.recall.catch_up()
         async with house.database.transaction(caller.user_id) as connection:
-            past = gather(await store.find_packed(connection, caller.user_id, None))
+            past = all_of(await store.find_packed(connection, caller.user_id))
             cursor = await connection.execute("SELECT session_id, seq, id FROM messages")
             names = {(row["session_id"].bytes, row["seq"]): lines[row["id"]] for row in await cursor.fetchall()}
         for question in questions[talk.id]:

@@ -2,21 +2,25 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
-from rekindle.memory.recall.packed import packed
-from rekindle.memory.recall.past import Past, gather
+from rekindle.memory.recall.packed import Packed, packed
+from rekindle.memory.recall.past import Past, all_of, brought_up, missing
 from rekindle.memory.recall.question import read
 from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
@@ -275,11 +279,8 @@ async def test_memory_is_bounded_in_bytes_and_in_time(house: House, caller: Call
     assert small.nbytes == 0  # one that takes more than half of all would push out everybody else's
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_a_past_brought_up_to_date_is_what_reading_all_of_it_gives(
-    house: House, caller: Caller, seed: int
-) -> None:
-    chance = random.Random(seed)
+async def test_a_past_brought_up_to_date_is_what_reading_all_of_it_gives(house: House, caller: Caller) -> None:
+    chance = random.Random(1)
     sessions: list[UUID] = []
     hidden: set[UUID] = set()
 
@@ -321,13 +322,69 @@ async def test_a_past_brought_up_to_date_is_what_reading_all_of_it_gives(
             anew = await store.find_packed(connection, caller.user_id)
         in_memory = house.recall.shelf.find(caller.user_id)
         assert in_memory is not None
-        assert in_memory.packed == anew
-        assert_same(in_memory, gather(anew))
+        assert_same(in_memory, all_of(anew))
 
 
-def assert_same(one: Past, other: Past) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_many_lines_brought_up_to_date_are_what_all_of_them_give(seed: int) -> None:
+    chance, dice = random.Random(seed), np.random.default_rng(seed)
+    kinds = []
+    for names in ("", "Ann Bob", "Bob Eve"):
+        lines = [
+            Line(i, "user", f"Kite {i}. Hi Kate!", BEGAN, chance.choice(names.split() or [""])) for i in range(BLOCK)
+        ]
+        vectors = dice.normal(size=(BLOCK, 100)).astype(np.float32)
+        kinds.append(packed([pack(UUID(int=0), lines, None, ("model", vectors) if names or seed % 2 else None)]))
+    blocks: dict[bytes, Packed] = {}
+    sessions = [dice.bytes(16) for _ in range(60)]
+    past = all_of(Packed())
+    for change in (500, 1, 3, 150, 1, 20, 1):
+        for _ in range(change):
+            place = chance.choice(sessions) + (1 + BLOCK * chance.randrange(9)).to_bytes(4, "big")
+            blocks[place] = replace(chance.choice(kinds), marks=place + dice.bytes(8))
+        for place in chance.sample(sorted(blocks), chance.choice([0, 0, 1, len(blocks) // 3])):
+            del blocks[place]
+        marks = b"".join(blocks[place].marks for place in sorted(blocks))
+        new = missing(past, marks)
+        fresh = {new[at : at + 20] for at in range(0, len(new), 28)}
+        past = brought_up(past, marks, one_of([blocks[place] for place in sorted(fresh)]) if fresh else Packed())
+        assert len(past.parts) > 1
+        assert_same(past, all_of(one_of([blocks[place] for place in sorted(blocks)])))
+
+
+def one_of(blocks: Sequence[Packed]) -> Packed:
+    """Blocks one after the other."""
+    columns = [[getattr(block, field.name) for block in blocks] for field in fields(Packed)]
+    whole: list[Any] = [
+        b"".join(column) if isinstance(column[0], bytes) else tuple(chain.from_iterable(column)) for column in columns
+    ]
+    return Packed(*whole)
+
+
+def assert_same(past: Past, other: Past) -> None:
     for name in Past.__slots__:
-        np.testing.assert_equal(getattr(one, name), getattr(other, name), name)
+        if name not in ("parts", "begins"):
+            np.testing.assert_equal(getattr(past, name), getattr(other, name), name)
+    np.testing.assert_equal(np.concatenate(_words(past), axis=1), np.concatenate(_words(other), axis=1))
+    for name in past.meanings:
+        np.testing.assert_equal(_wholes(past, name), _wholes(other, name))
+    assert one_of([part.packed for part in past.parts]) == one_of([part.packed for part in other.parts])
+
+
+def _words(past: Past) -> list[NDArray[Any]]:
+    placed = zip(past.parts, past.begins, strict=True)
+    return [np.stack((part.words, part.word_line + begins)) for part, begins in placed]
+
+
+def _wholes(past: Past, name: str) -> NDArray[Any]:
+    """Where each line is, and its signs: a column each."""
+    found = []
+    for part, begins in zip(past.parts, past.begins, strict=True):
+        if name in part.wholes:
+            places, signs = part.wholes[name]
+            lines = np.arange(len(part)) if places is None else places
+            found.append(np.concatenate(((lines + begins)[None].astype(np.uint64), signs)))
+    return np.concatenate(found, axis=1)
 
 
 async def test_lines_that_come_late_follow_those_that_are_kept(house: House, caller: Caller) -> None:
@@ -362,7 +419,7 @@ def test_people_are_known_by_the_names_they_are_greeted_with(
 ) -> None:
     said = ["Hi Kate!", "Hello. Hey There", "Thanks, Kate.", "Oh, hi Bob!", "Hey Kate, how are you?", "Well."]
     lines = [Line(seq, "user", text, BEGAN, "elise" if seq % 2 else "Emi") for seq, text in enumerate(said, 1)]
-    past = gather(packed([pack(uuid7(BEGAN), lines, None)]))
+    past = all_of(packed([pack(uuid7(BEGAN), lines, None)]))
     assert past.names == {"kate": "Emi"}
     asked = read(question, past.speakers, past.names)
     assert (asked.about, asked.first_person) == (about, first_person)

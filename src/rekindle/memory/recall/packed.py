@@ -1,19 +1,19 @@
-"""A person's blocks as the database hands them over, and these brought up to date by those that changed."""
+"""A person's blocks as the database hands them over: cut to pieces, and brought up to date by those that changed."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.recall.lines import Block
+from rekindle.memory.recall.lines import FACTS, Block
 
 Numbers = NDArray[np.intp]
 
 MARK = np.dtype([("session", "u1", (16,)), ("first", ">i4"), ("stamp", ">i8")])
 """Which block it is, by the seq of its first line, and which writing of it. Their bytes sort as the blocks do."""
-_PLACE = MARK.fields["first"][1] + 4 if MARK.fields else 0
+PLACE = 20
 """Bytes of a mark that tell which block it is."""
 
 
@@ -21,16 +21,16 @@ _PLACE = MARK.fields["first"][1] + 4 if MARK.fields else 0
 class Packed:
     """A person's blocks in one: each column of all of them, ordered by session and number.
 
-    Sizes are in bytes, of 32 bits, big-endian. Texts have a line for each block.
+    Sizes are in bytes, of 32 bits, big-endian.
     """
 
     marks: bytes = b""
     facts_sizes: bytes = b""
     words_sizes: bytes = b""
     pooled_sizes: bytes = b""
-    models: str = ""
-    meanings: str = ""
-    speakers: str = ""
+    models: tuple[str, ...] = ()
+    meanings: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
     facts: bytes = b""
     words: bytes = b""
     pooled: bytes = b""
@@ -46,7 +46,9 @@ class Packed:
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return sum(len(getattr(self, field.name)) for field in fields(self))
+        columns = [getattr(self, field.name) for field in fields(self)]
+        texts = sum(80 + len(speakers) for speakers in self.speakers)
+        return texts + sum(len(column) for column in columns if isinstance(column, bytes))
 
 
 def people(block: Block) -> str:
@@ -57,16 +59,16 @@ def people(block: Block) -> str:
 def packed(blocks: Sequence[Block]) -> Packed:
     """Blocks that are not kept, as if they were; in their order."""
     marks = np.zeros(len(blocks), MARK)
-    marks["session"] = [list(block.session_id.bytes) for block in blocks] or np.zeros((0, 16))
+    marks["session"] = np.frombuffer(b"".join(block.session_id.bytes for block in blocks), np.uint8).reshape(-1, 16)
     marks["first"] = [block.first for block in blocks]
     return Packed(
         marks.tobytes(),
         np.array([block.facts.nbytes for block in blocks], ">i4").tobytes(),
         np.array([block.words.nbytes for block in blocks], ">i4").tobytes(),
         np.array([block.pooled.nbytes for block in blocks], ">i4").tobytes(),
-        "\n".join(block.model or "" for block in blocks),
-        "\n".join(block.meaning or "" for block in blocks),
-        "\n".join(map(people, blocks)),
+        tuple(block.model or "" for block in blocks),
+        tuple(block.meaning or "" for block in blocks),
+        tuple(map(people, blocks)),
         b"".join(block.facts.tobytes() for block in blocks),
         b"".join(block.words.tobytes() for block in blocks),
         b"".join(block.pooled.tobytes() for block in blocks),
@@ -76,6 +78,16 @@ def packed(blocks: Sequence[Block]) -> Packed:
 def numbers(column: bytes) -> Numbers:
     """A column of numbers of 32 bits."""
     return np.frombuffer(column, ">i4").astype(np.intp)
+
+
+def pieces(kept: Packed, lines: int) -> Iterator[Packed]:
+    """These blocks in pieces of so many lines, or some more."""
+    before = np.cumsum(numbers(kept.facts_sizes)) // FACTS.itemsize // lines
+    ends = [*(np.flatnonzero(np.diff(before)) + 1).tolist(), len(kept)]
+    bounds, start = _bounds(kept), 0
+    for end in ends:
+        yield _cut(kept, bounds, start, end)
+        start = end
 
 
 def unknown(known: Packed, marks: bytes) -> bytes:
@@ -91,47 +103,61 @@ def updated(known: Packed, marks: bytes, fresh: Packed) -> Packed:
     """
     now = np.frombuffer(marks, MARK)
     order = _places(known, now)
-    new = {mark[:_PLACE]: len(known) + 1 + place for place, mark in enumerate(_each(fresh.marks))}
+    new = {mark[:PLACE]: len(known) + 1 + place for place, mark in enumerate(_each(fresh.marks))}
     lost = order < 0
-    order[lost] = [new.get(mark[:_PLACE], -1) for mark in _each(now[lost].tobytes())]
+    order[lost] = [new.get(mark[:PLACE], -1) for mark in _each(now[lost].tobytes())]
     order = order[order >= 0]
     # Consecutive blocks of one source are copied as one: mostly all but the last.
+    of_known, of_fresh = _bounds(known), _bounds(fresh)
     runs = []
     for run in np.split(order, np.flatnonzero(np.diff(order) != 1) + 1) if len(order) else ():
-        source, before = (known, 0) if run[0] < len(known) else (fresh, len(known) + 1)
-        runs.append((source, int(run[0]) - before, int(run[-1]) + 1 - before))
+        start, end = int(run[0]), int(run[-1]) + 1
+        if start < len(known):
+            runs.append(_cut(known, of_known, start, end))
+        else:
+            runs.append(_cut(fresh, of_fresh, start - len(known) - 1, end - len(known) - 1))
+    return _joined(runs)
 
-    def fixed(column: str, width: int) -> bytes:
-        return _join(runs, column, lambda _, place: place * width)
 
-    def sized(column: str) -> bytes:
-        cuts = {
-            id(source): np.concatenate(([0], np.cumsum(numbers(getattr(source, f"{column}_sizes"))))).tolist()
-            for source in (known, fresh)
-        }
-        return _join(runs, column, lambda source, place: cuts[id(source)][place])
-
-    def text(column: str) -> str:
-        lines = {id(source): getattr(source, column).split("\n") for source in (known, fresh)}
-        return "\n".join(line for source, start, stop in runs for line in lines[id(source)][start:stop])
-
+def _joined(runs: Sequence[Packed]) -> Packed:
     return Packed(
-        fixed("marks", MARK.itemsize),
-        fixed("facts_sizes", 4),
-        fixed("words_sizes", 4),
-        fixed("pooled_sizes", 4),
-        text("models"),
-        text("meanings"),
-        text("speakers"),
-        sized("facts"),
-        sized("words"),
-        sized("pooled"),
+        b"".join(run.marks for run in runs),
+        b"".join(run.facts_sizes for run in runs),
+        b"".join(run.words_sizes for run in runs),
+        b"".join(run.pooled_sizes for run in runs),
+        tuple(model for run in runs for model in run.models),
+        tuple(meaning for run in runs for meaning in run.meanings),
+        tuple(speakers for run in runs for speakers in run.speakers),
+        b"".join(run.facts for run in runs),
+        b"".join(run.words for run in runs),
+        b"".join(run.pooled for run in runs),
     )
 
 
-def _join(runs: Sequence[tuple[Packed, int, int]], column: str, at: Callable[[Packed, int], int]) -> bytes:
-    return b"".join(
-        memoryview(getattr(source, column))[at(source, start) : at(source, stop)] for source, start, stop in runs
+def _bounds(kept: Packed) -> dict[str, list[int]]:
+    """Where each block's bytes begin in the columns that have sizes; at the end, where all end."""
+    return {
+        column: [0, *np.cumsum(numbers(getattr(kept, f"{column}_sizes"))).tolist()]
+        for column in ("facts", "words", "pooled")
+    }
+
+
+def _cut(kept: Packed, bounds: dict[str, list[int]], start: int, end: int) -> Packed:
+    def sized(column: str) -> bytes:
+        cut: bytes = getattr(kept, column)[bounds[column][start] : bounds[column][end]]
+        return cut
+
+    return Packed(
+        kept.marks[start * MARK.itemsize : end * MARK.itemsize],
+        kept.facts_sizes[4 * start : 4 * end],
+        kept.words_sizes[4 * start : 4 * end],
+        kept.pooled_sizes[4 * start : 4 * end],
+        kept.models[start:end],
+        kept.meanings[start:end],
+        kept.speakers[start:end],
+        sized("facts"),
+        sized("words"),
+        sized("pooled"),
     )
 
 

@@ -1,9 +1,10 @@
-"""All lines of one person as arrays, put together from the blocks that are kept of them."""
+"""All lines of one person as arrays: in parts, of which only those that change are put together again."""
 
-import json
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from rekindle.memory.minilm import TOKEN_BYTES, Bits
 from rekindle.memory.recall.lines import BLOCK, FACTS
-from rekindle.memory.recall.packed import MARK, Packed, numbers
+from rekindle.memory.recall.packed import MARK, PLACE, Packed, numbers, pieces, unknown, updated
+from rekindle.memory.recall.part import Part, Places, gather
 
-Places = NDArray[np.intp]
-
+_LINES = 4_096
+"""Of a part: what changes is put together again by parts, and their words stay in the processor's cache."""
 _GREETINGS = 3
 """So often somebody must have been greeted by a name to be known by it."""
 
@@ -47,37 +49,36 @@ class Tokens:
 class Past:
     """All lines of one person, n of them, in b blocks; sessions in the order of their ids, which is that of time."""
 
-    kept: Packed
-    """The blocks that are kept of them; without `pooled` where `wholes` has all of that."""
+    parts: tuple[Part, ...]
+    begins: tuple[int, ...]
+    """Where each part's lines begin."""
     version: tuple[int, int]
+    """Of the blocks that are kept."""
     sessions: Bits
     """(sessions, 16) their ids."""
-    block_session: Places
-    """(b,) the place of a block's session in `sessions`."""
+    session_length: NDArray[np.float32]
+    """(sessions,) words of each."""
     first: Places
-    """(b,) the seq of its first line."""
+    """(b,) the seq of a block's first line."""
     start: Places
     """(b + 1,) where its lines begin; at the end, n."""
     model: tuple[str, ...]
     """(b,) whose tokens it has."""
+    meanings: tuple[str, ...]
+    """The models that know lines as wholes."""
     session: Places
     """(n,) the place of a line's session in `sessions`."""
     follows: NDArray[np.bool_]
     """(n,) whether the line before it is of the same session."""
     facts: NDArray[Any]
     """(n,) of `FACTS`."""
-    speaker: Places
+    length: NDArray[np.float32]
+    """(n,) words of each line."""
+    speaker: NDArray[np.uint32]
     """(n,) the place of its speaker in `speakers`."""
     speakers: tuple[str, ...]
     called: Mapping[tuple[str, str], int]
     """A name in small letters and a speaker: how often they were greeted by it."""
-    length: NDArray[np.float32]
-    """(n,) words of each line."""
-    words: NDArray[np.uint32]
-    word_line: NDArray[np.int32]
-    """The line that each of `words` is of."""
-    wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
-    """By model, lines as wholes: their places (None: all lines), and the signs of their vectors, a line a column."""
 
     def __len__(self) -> int:
         return len(self.session)
@@ -109,17 +110,8 @@ class Past:
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        values = [getattr(self, name) for name in self.__slots__] + [signs for _, signs in self.wholes.values()]
-        arrays = (value for value in values if isinstance(value, np.ndarray) and value.base is None)  # no mere views
-        return self.kept.nbytes + sum(array.nbytes for array in arrays) + 100 * len(self.model)
-
-    @property
-    def packed(self) -> Packed:
-        """The blocks that are kept of them, all of each."""
-        if self.kept.pooled or not self.wholes:
-            return self.kept
-        [(_, signs)] = self.wholes.values()
-        return replace(self.kept, pooled=signs.T.tobytes())
+        arrays = (value for name in self.__slots__ if isinstance(value := getattr(self, name), np.ndarray))
+        return sum(part.nbytes for part in self.parts) + sum(array.nbytes for array in arrays)
 
     def among(self, sessions: Collection[UUID]) -> NDArray[np.bool_]:
         """(n,) whether a line is of one of these sessions."""
@@ -160,7 +152,7 @@ class Past:
     def reaches(self, session_id: UUID) -> int:
         """The last seq of a session that is here; 0 for none."""
         own = (self.sessions == np.frombuffer(session_id.bytes, np.uint8)).all(axis=1)
-        blocks = np.flatnonzero(own[self.block_session])
+        blocks = own[self.session[self.start[:-1]]]
         return int((self.first + np.diff(self.start) - 1)[blocks].max(initial=0))
 
     def _session_keys(self) -> list[bytes]:
@@ -171,114 +163,96 @@ class Past:
         return np.searchsorted(self.start, lines, side="right") - 1
 
 
-def gather(kept: Packed) -> Past:
-    """Blocks taken apart into lines."""
-    marks = np.frombuffer(kept.marks, MARK)
-    ids = marks["session"]
-    new = np.ones(len(ids), np.bool_)
-    new[1:] = (ids[1:] != ids[:-1]).any(axis=1)
-    block_session = np.cumsum(new) - 1
-    facts = np.frombuffer(kept.facts, FACTS)
-    sizes = numbers(kept.facts_sizes) // FACTS.itemsize
+def all_of(kept: Packed) -> Past:
+    """All lines of these blocks."""
+    return _assembled([gather(piece) for piece in pieces(kept, _LINES)])
+
+
+def joined(past: Past, late: Packed) -> Past:
+    """A past and lines that came later."""
+    return _assembled(past.parts, gather(late)) if len(late) else past
+
+
+def missing(past: Past, marks: bytes) -> bytes:
+    """Of these marks those of blocks that are not in a past, or are otherwise."""
+    return b"".join(unknown(part.kept, own) for part, own in _shares(past, marks) if own != part.kept.marks)
+
+
+def brought_up(past: Past, marks: bytes, fresh: Packed) -> Past:
+    """The past of the blocks of these marks; `fresh` are those that are missing."""
+    parts: list[Part] = []
+    for part, own in _shares(past, marks):
+        if own == part.kept.marks:
+            parts.append(part)
+        elif len(kept := updated(part.packed, own, fresh)):
+            large = len(kept.facts) > 2 * _LINES * FACTS.itemsize
+            parts += map(gather, pieces(kept, _LINES) if large else [kept])
+    return _assembled(parts)
+
+
+def _shares(past: Past, marks: bytes) -> Iterator[tuple[Part, bytes]]:
+    """Of marks in their order those that each part would have."""
+    size = MARK.itemsize
+    count = range(len(marks) // size)
+
+    def begins(part: Part) -> int:
+        return bisect_left(count, part.kept.marks[:PLACE], key=lambda at: marks[at * size : at * size + PLACE])
+
+    cuts = [0, *map(begins, past.parts[1:]), len(count)]
+    for part, (start, end) in zip(past.parts, pairwise(cuts), strict=True):
+        yield part, marks[start * size : end * size]
+
+
+def _assembled(parts: Sequence[Part], late: Part | None = None) -> Past:
+    kept = b"".join(part.kept.marks for part in parts)
+    parts = tuple(parts) or (gather(Packed()),)
+    if late:
+        parts = (*parts, late)
+    marks = np.frombuffer(kept + (late.kept.marks if late else b""), MARK)
+    sizes = np.concatenate([numbers(part.kept.facts_sizes) for part in parts]) // FACTS.itemsize
+    facts = np.concatenate([part.facts for part in parts])
+    sessions, block_session = _numbered(marks["session"], len(kept) // MARK.itemsize)
     session = np.repeat(block_session, sizes)
     follows = np.zeros(len(facts), np.bool_)
     follows[1:] = session[1:] == session[:-1]
-    speakers, speaker, called = _people(kept.speakers, sizes, facts["speaker"])
-    wholes = _wholes(kept, sizes)
+    length = facts["words"].astype(np.float32)
+    speakers = tuple(sorted({speaker for part in parts for speaker in part.speakers}))
+    place = {speaker: number for number, speaker in enumerate(speakers)}
+    called: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        called.update(part.called)
     return Past(
-        kept=replace(kept, pooled=b"") if all(places is None for places, _ in wholes.values()) else kept,
-        version=kept.version,
-        sessions=ids[new],
-        block_session=block_session,
+        parts=parts,
+        begins=tuple(np.cumsum([0, *map(len, parts[:-1])]).tolist()),
+        version=Packed(marks=kept).version,
+        sessions=sessions,
+        session_length=np.bincount(session, length, len(sessions)).astype(np.float32),
         first=marks["first"].astype(np.intp),
         start=np.concatenate(([0], np.cumsum(sizes))),
-        model=tuple(kept.models.split("\n")) if len(ids) else (),
+        model=tuple(chain.from_iterable(part.kept.models for part in parts)),
+        meanings=tuple(dict.fromkeys(name for part in parts for name in part.wholes)),
         session=session,
         follows=follows,
         facts=facts,
-        speaker=speaker,
+        length=length,
+        speaker=np.concatenate(
+            [np.array([place[own] for own in part.speakers] or [0], np.uint32)[part.speaker] for part in parts]
+        ),
         speakers=speakers,
         called=called,
-        length=facts["words"].astype(np.float32),
-        words=np.frombuffer(kept.words, np.uint32),
-        word_line=np.repeat(np.arange(len(facts), dtype=np.int32), facts["words"]),
-        wholes=wholes,
     )
 
 
-def joined(past: Past, late: Past) -> Past:
-    """A past and lines that came later; those that go on with its last session follow it."""
-    if not len(late):
-        return past
-    known = {own.tobytes(): place for place, own in enumerate(past.sessions)} if len(past.sessions) else {}
-    new = [own for own in late.sessions if own.tobytes() not in known]
-    for own in new:
-        known[own.tobytes()] = len(known)
-    place = np.array([known[own.tobytes()] for own in late.sessions], np.intp)
-    session = np.concatenate((past.session, place[late.session]))
-    follows = np.concatenate((past.follows, late.follows))
-    if len(past):
-        follows[len(past)] = session[len(past)] == session[len(past) - 1]
-    speakers = tuple(dict.fromkeys((*past.speakers, *late.speakers)))
-    speaker = np.array([speakers.index(own) for own in late.speakers], np.intp)[late.speaker]
-    return Past(
-        kept=past.kept,
-        version=past.version,
-        sessions=np.concatenate((past.sessions, np.array(new, np.uint8).reshape(-1, 16))),
-        block_session=np.concatenate((past.block_session, place[late.block_session])),
-        first=np.concatenate((past.first, late.first)),
-        start=np.concatenate((past.start, late.start[1:] + len(past))),
-        model=past.model + late.model,
-        session=session,
-        follows=follows,
-        facts=np.concatenate((past.facts, late.facts)),
-        speaker=np.concatenate((past.speaker, speaker)),
-        speakers=speakers,
-        called=past.called,
-        length=np.concatenate((past.length, late.length)),
-        words=np.concatenate((past.words, late.words)),
-        word_line=np.concatenate((past.word_line, late.word_line + np.int32(len(past)))),
-        wholes={
-            name: (np.arange(len(past)) if places is None else places, signs)
-            for name, (places, signs) in past.wholes.items()
-        },
-    )
+def _numbered(ids: Bits, kept: int) -> tuple[Bits, Places]:
+    """The sessions of blocks, each once, and the place of each block's among them.
 
-
-def _people(
-    lines: str, sizes: Places, within: NDArray[Any]
-) -> tuple[tuple[str, ...], Places, dict[tuple[str, str], int]]:
-    """Who speaks, each line's place among them, and how they are called. Most blocks have the same few people."""
-    texts = lines.split("\n") if len(sizes) else []
-    variants = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    read: list[list[tuple[str, list[str]]]] = [json.loads(text) for text in variants]
-    speakers = tuple(sorted({speaker for block in read for speaker, _ in block}))
-    place = {speaker: number for number, speaker in enumerate(speakers)}
-    begins = np.cumsum([0, *(len(block) for block in read)])
-    places = np.array([place[speaker] for block in read for speaker, _ in block] or [0], np.intp)
-    variant = np.fromiter((variants[text] for text in texts), np.intp, len(texts))
-    called: Counter[tuple[str, str]] = Counter()
-    for block, times in zip(read, np.bincount(variant, minlength=len(read)), strict=True):
-        for speaker, names in block:
-            for name in names:
-                called[name, speaker] += int(times)
-    return speakers, places[np.repeat(begins[variant], sizes) + within], dict(called)
-
-
-def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArray[np.uint64]]]:
-    names = kept.meanings.split("\n") if len(sizes) else []
-    different = dict.fromkeys(names)
-    signs = np.frombuffer(kept.pooled, np.uint64)
-    if len(different) == 1 and len(signs):
-        return {names[0]: (None, np.ascontiguousarray(signs.reshape(int(sizes.sum()), -1).T))}
-    found: dict[str, tuple[Places | None, NDArray[np.uint64]]] = {}
-    ends = np.cumsum(numbers(kept.pooled_sizes) // 8)
-    starts, lines = ends - numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))
-    for name in different:
-        own = [block for block, other in enumerate(names) if other == name and ends[block] > starts[block]]
-        if own:
-            places = np.concatenate([np.arange(lines[block], lines[block + 1]) for block in own])
-            width = (ends[own[0]] - starts[own[0]]) // sizes[own[0]]
-            rows = np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, width)
-            found[name] = places, np.ascontiguousarray(rows.T)
-    return found
+    Blocks that are kept stand in the order of their sessions; after them come late ones, one of each session.
+    """
+    new = np.ones(kept, np.bool_)
+    new[1:] = (ids[1:kept] != ids[: kept - 1]).any(axis=1) if kept else ()
+    known, late = np.ascontiguousarray(ids[:kept][new]), np.ascontiguousarray(ids[kept:])
+    keys, wanted = known.view("S16").ravel(), late.view("S16").ravel()
+    place = np.searchsorted(keys, wanted)
+    unknown = np.append(keys, b"")[place] != wanted
+    place = np.where(unknown, len(keys) + np.cumsum(unknown) - 1, place)
+    return np.concatenate((known, late[unknown])), np.concatenate((np.cumsum(new) - 1, place))

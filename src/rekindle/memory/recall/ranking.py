@@ -27,7 +27,8 @@ from rekindle.memory.recall.lines import (
     signs,
     word_number,
 )
-from rekindle.memory.recall.past import Past, Places, Tokens
+from rekindle.memory.recall.part import Places
+from rekindle.memory.recall.past import Past, Tokens
 from rekindle.memory.recall.question import Asked
 
 Scores = NDArray[np.float32]
@@ -39,8 +40,6 @@ _K1 = 1.2
 _B_LINE, _B_SESSION = 0.3, 0.75
 """How much a long text is held against it: lines hardly, sessions as usual."""
 _BY_CHANCE = 20
-_PIECE = 65_536
-"""Words that are looked through at once: they stay in the processor's cache from one term to the next."""
 _TOLD_WITHIN = 7
 """Days from a day, in which what happened on it is told."""
 
@@ -91,13 +90,12 @@ def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDAr
     """Look at every line; candidates are among the `allowed`. `vectors`: the question's as a whole, by model."""
     found = _find(past, [word_number(term) for term in asked.terms])
     words = standard(_bm25(found, past.length, _B_LINE))
-    session_length = np.bincount(past.session, past.length, len(past.sessions)).astype(np.float32)
-    session_words = standard(_bm25(_by_session(past, found), session_length, _B_SESSION)[past.session])
+    session_words = standard(_bm25(_by_session(past, found), past.session_length, _B_SESSION)[past.session])
     context = _context(past, found)
     whole, known = _whole(past, vectors)
     base = words + whole + WEIGHTS.session_words * session_words + context
     # Without vectors there is nothing to be found by but words: of the line, or of those around it.
-    places = np.flatnonzero(allowed if past.wholes.keys() & vectors.keys() else allowed & (context > 0))
+    places = np.flatnonzero(allowed if vectors.keys() & set(past.meanings) else allowed & (context > 0))
     if len(places) > CANDIDATES:
         places = places[np.argpartition(-base[places], CANDIDATES)[:CANDIDATES]]
     best = places[np.argsort(-base[places], kind="stable")]
@@ -225,13 +223,13 @@ Found = tuple[Places, Scores]
 def _find(past: Past, words: Sequence[int]) -> list[Found]:
     """Where each of these words is."""
     numbers = np.array(words, np.uint32)
-    pieces = [
-        start + np.flatnonzero(_any_of(numbers, past.words[start : start + _PIECE]))
-        for start in range(0, len(past.words), _PIECE)
-    ]
-    places = np.concatenate(pieces) if pieces else np.zeros(0, np.intp)
-    lines, which = past.word_line[places].astype(np.intp), past.words[places]
-    return [_counted(lines[which == number]) for number in numbers]
+    lines, which = [], []
+    for part, begins in zip(past.parts, past.begins, strict=True):
+        places = np.flatnonzero(_any_of(numbers, part.words))
+        lines.append(part.word_line[places] + begins)
+        which.append(part.words[places])
+    found, known = np.concatenate(lines), np.concatenate(which)
+    return [_counted(found[known == number]) for number in numbers]
 
 
 def _any_of(numbers: NDArray[np.uint32], words: NDArray[np.uint32]) -> NDArray[np.bool_]:
@@ -290,12 +288,16 @@ def _whole(past: Past, vectors: Mapping[str, Vectors]) -> tuple[Scores, NDArray[
     """How near lines and those beside them are as wholes, in standard deviations; and of which lines it is known."""
     near, compared = np.zeros(len(past), np.float32), np.zeros(len(past), np.bool_)
     for name, vector in vectors.items():
-        places, known = past.wholes.get(name, (None, None))
         own = signs(vector[None]).view(np.uint64)[0]
-        if known is not None and len(known) == len(own):
-            lines = slice(None, known.shape[1]) if places is None else places
-            near[lines] = _among_its_own(_alike(known, own))
-            compared[lines] = True
+        alike, known = np.zeros(len(past), np.float32), np.zeros(len(past), np.bool_)
+        for part, begins in zip(past.parts, past.begins, strict=True):
+            places, columns = part.wholes.get(name, (None, own[:0]))
+            if len(columns) == len(own):
+                lines = slice(begins, begins + len(part)) if places is None else begins + places
+                alike[lines] = _alike(columns, own)
+                known[lines] = True
+        near[known] = _among_its_own(alike[known])
+        compared |= known
     beside = near.copy()
     beside[1:] += near[:-1] * past.follows[1:]
     beside[:-1] += near[1:] * past.follows[1:]

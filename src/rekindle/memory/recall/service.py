@@ -19,8 +19,8 @@ from rekindle.memory.minilm import MiniLM, Question, Vectors
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
 from rekindle.memory.recall.meaning import Meaning
-from rekindle.memory.recall.packed import Packed, packed, unknown, updated
-from rekindle.memory.recall.past import Past, Slices, Tokens, gather, joined
+from rekindle.memory.recall.packed import Packed, packed
+from rekindle.memory.recall.past import Past, Slices, Tokens, all_of, brought_up, joined, missing
 from rekindle.memory.recall.question import Asked, read
 from rekindle.memory.recall.ranking import Looked, look, rank
 from rekindle.memory.recall.shelf import Shelf
@@ -214,7 +214,7 @@ class Recall:
         async with self._database.transaction(caller.user_id) as connection:
             past = await self._past(connection, caller)
             search = _Search(self._model, query, past, filters, await _limits(connection, caller, filters))
-            foreign = self._meaning.foreign(past.wholes)
+            foreign = self._meaning.foreign(past.meanings)
             if not foreign:
                 return await _found(connection, search, {}, after, limit)
         # No connection is held while another server is asked.
@@ -227,9 +227,8 @@ class Recall:
         waiting = await store.find_waiting(connection, caller.user_id, caller.session_id)
         past = self.shelf.find(caller.user_id) if caller.session_id is None else None
         if past is None:
-            past = await asyncio.to_thread(
-                gather, await store.find_packed(connection, caller.user_id, caller.session_id)
-            )
+            kept = await store.find_packed(connection, caller.user_id, caller.session_id)
+            past = await asyncio.to_thread(all_of, kept)
         elif past.version != waiting.version:
             past = await _updated(connection, caller.user_id, past)
         if caller.session_id is None:
@@ -237,7 +236,7 @@ class Recall:
         if not waiting.sessions:
             return past
         late = await store.list_late_lines(connection, waiting, LATE_LINES)
-        return joined(past, await asyncio.to_thread(_late, late, past))
+        return await asyncio.to_thread(_with_late, past, late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +273,7 @@ class _Search:
             else:
                 self._questions = first, others[0] if others else first
                 vectors[model.name] = first.whole
-        self.by_meaning = not past.wholes.keys().isdisjoint(vectors)
+        self.by_meaning = not vectors.keys().isdisjoint(past.meanings)
         self._looked = look(past, self.asked, vectors, _allowed(past, self._filters, self._limits))
         if not model or not self._questions or not len(self._looked.lines):
             return None
@@ -329,19 +328,19 @@ async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _
 async def _updated(connection: Connection, user_id: UUID, past: Past) -> Past:
     """The past as it is now: only the blocks that are new are read."""
     marks = await store.find_marks(connection, user_id)
-    new = unknown(past.kept, marks)
+    new = missing(past, marks)
     fresh = await store.find_packed(connection, user_id, marked=new) if new else Packed()
-    return await asyncio.to_thread(lambda: gather(updated(past.packed, marks, fresh)))
+    return await asyncio.to_thread(brought_up, past, marks, fresh)
 
 
-def _late(late: list[tuple[UUID, Line]], past: Past) -> Past:
-    """Lines that are in no block yet, as a past of their own: words without vectors."""
+def _with_late(past: Past, late: list[tuple[UUID, Line]]) -> Past:
+    """A past with lines that are in no block yet: words without vectors."""
     by_session: defaultdict[UUID, list[Line]] = defaultdict(list)
     for session_id, line in sorted(late, key=lambda found: (found[0].int, found[1].seq)):
         by_session[session_id].append(line)
     reached = {session_id: past.reaches(session_id) for session_id in by_session}
     new = {session: [line for line in lines if line.seq > reached[session]] for session, lines in by_session.items()}
-    return gather(packed([pack(session, lines, None) for session, lines in new.items() if lines]))
+    return joined(past, packed([pack(session, lines, None) for session, lines in new.items() if lines]))
 
 
 def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Any
 from uuid import UUID
 
@@ -199,7 +200,11 @@ async def find_packed(
     )
     row = await cursor.fetchone()
     assert row
-    return Packed(**row) if row["marks"] else Packed()
+    if not row["marks"]:
+        return Packed()
+    for texts in ("models", "meanings", "speakers"):  # most blocks have the same
+        row[texts] = tuple(map(intern, row[texts].split("\n")))
+    return Packed(**row)
 
 
 @dataclass(frozen=True, slots=True)
