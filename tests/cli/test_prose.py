@@ -31,6 +31,12 @@ def test_words_are_never_broken_however_they_come() -> None:
     assert Screen().write(*re.findall(".{1,3}", text)) == at_once
 
 
+def test_a_mark_in_the_margin_stands_before_the_first_line_alone() -> None:
+    screen = Screen()
+    screen.prose = Prose(screen.console, mark="› ")
+    assert screen.write("Where did I say that I keep my bees?") == "› Where did I say that\n  I keep my bees?\n"
+
+
 def test_paragraphs_and_indents_stay() -> None:
     assert Screen().write("\n\nOne\n\nTwo:\n    x = 1\n", "- a\n") == "  One\n\n  Two:\n      x = 1\n  - a\n"
 

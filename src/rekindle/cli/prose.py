@@ -22,9 +22,11 @@ _LONGEST_HELD = 40
 class Prose:
     """Writes one answer at a time. A status stands where the text goes on, and is gone when it does."""
 
-    def __init__(self, console: Console, style: str = "") -> None:
+    def __init__(self, console: Console, style: str = "", *, mark: str = MARGIN) -> None:
+        """`mark`: what stands in the margin of the first line; as wide as that is."""
         self._console = console
         self._style = style
+        self._mark = mark
         self._live = console.is_terminal
         self._begun = False
         self._status = False
@@ -92,7 +94,9 @@ class Prose:
             if self._column and self._column + cells > self._width():
                 self._end_line()
                 cells = cell_len(piece)
-            self._emit((self._gap if self._column else MARGIN + self._gap) + piece)
+            if not self._column:
+                self._gap, self._mark = self._mark + self._gap, MARGIN
+            self._emit(self._gap + piece)
             self._gap = ""
             self._column += cells
 

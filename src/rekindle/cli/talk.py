@@ -21,7 +21,7 @@ from rich.text import Text
 from rekindle.assistants.text import folded
 from rekindle.cli.prompt import Prompt
 from rekindle.cli.prose import MARGIN, Prose
-from rekindle.cli.screen import print_table, shown
+from rekindle.cli.screen import print_table
 from rekindle.conversation.channel import Event
 from rekindle.errors import InvalidRequest, RekindleError, SessionBusy, SessionNotFound
 from rekindle.house import House
@@ -303,8 +303,9 @@ class Talk:
         for message in messages:
             self._console.print()
             if message.role == "user":
-                mark = "›" if self._console.is_terminal else ">"
-                self._console.print(Text(f"{mark} {shown(_shortened(message.content))}", style="dim"))
+                said = Prose(self._console, "dim", mark="› ")
+                said.write(("" if self._console.is_terminal else "> ") + _shortened(message.content))
+                said.end_line()
                 continue
             self._turn = message.id
             if message.status == "running":
