@@ -105,6 +105,10 @@ async def _warm_up(house: House, crew: Sequence[Assistant]) -> None:
     except ConfigurationError as error:
         # The server stays up: what was said can be read, and /ready tells that no answers come.
         log.error("model.unusable", detail=error.detail)
+    try:
+        await house.recall.warm_up()
+    except ConfigurationError as error:
+        log.error("embedder.unusable", detail=error.detail)  # what was said is found by its words
 
 
 def _drain_on_signals(house: House) -> None:

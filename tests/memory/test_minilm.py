@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from tokenizers import Tokenizer
 
+from rekindle.database import Database
 from rekindle.errors import ConfigurationError
 from rekindle.memory.embedder import WordEmbedder, build_embedder
 from rekindle.memory.minilm import (
@@ -21,6 +22,7 @@ from rekindle.memory.minilm import (
     has_weights,
     nearest,
 )
+from rekindle.memory.recall.service import Recall
 from rekindle.memory.weights import WeightsUnavailable, get_weights, in_eight_bits
 from rekindle.settings import Settings
 from rekindle.testing import ModelServer
@@ -109,11 +111,13 @@ def test_a_server_embeds_with_it_when_it_is_there_and_nothing_else_is_set(weight
         assert build_embedder(other).name == "openai:tiny"
 
 
-def test_weights_that_are_broken_are_a_matter_of_configuration(tmp_path: Path) -> None:
+async def test_weights_that_are_broken_are_a_matter_of_configuration_seen_as_a_server_starts(tmp_path: Path) -> None:
     (tmp_path / GRAPH).write_bytes(b"nonsense")
     (tmp_path / TOKENIZER).write_text("{}")
     with pytest.raises(ConfigurationError, match="rekindle embedder"):
         MiniLM(tmp_path).pooled(["hello"])
+    with pytest.raises(ConfigurationError, match="rekindle embedder"):
+        await Recall(Database("unused"), MiniLM(tmp_path)).warm_up()
 
 
 def test_a_graph_of_another_release_is_none_of_this_one(tmp_path: Path) -> None:

@@ -116,6 +116,14 @@ class Recall:
         """Whether search knows more than words, once it has kept them."""
         return self._meaning.name is not None
 
+    async def warm_up(self) -> None:
+        """Load what reads a question: the first turn would wait for it longer than its recall may take.
+
+        Raises ConfigurationError for weights that cannot be read.
+        """
+        if self._model:
+            await asyncio.to_thread(self._model.question, "warm")
+
     async def aclose(self) -> None:
         """Forget what was searched, and close connections of embedders that are no longer set."""
         self.shelf.clear()
