@@ -357,7 +357,8 @@ async def _past(settings: Settings) -> AsyncIterator[Finding]:
     if not progress.blocks:
         what = "nothing kept yet" if unknown else "nothing to keep yet"
     if unknown:
-        what += f", {unknown:,}{' or more' if unknown == UNKNOWN else ''} session{' has' if unknown == 1 else 's have'} lines that are not kept yet"
+        more = " or more" if unknown == UNKNOWN else ""
+        what += f", {unknown:,}{more} session{' has' if unknown == 1 else 's have'} lines that are not kept yet"
     if progress.current < progress.blocks:
         advice = "A running server keeps them anew; until then the model that was set before, or words, find them."
         yield Finding("Search", "warn", what, advice)
