@@ -307,9 +307,9 @@ async def list_shown(connection: Connection, places: list[tuple[UUID, int]]) -> 
     cursor = await connection.execute(
         """
         SELECT m.session_id, m.id, m.seq, m.role, m.content #>> '{}' AS content, m.created_at
-        FROM unnest(%s::uuid[], %s::integer[]) AS w (session_id, seq)
+        FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[]) AS w (session_id, seq)
         JOIN messages m ON m.session_id = w.session_id AND m.seq = w.seq
         """,
-        tuple(map(list, zip(*wanted, strict=True))),
+        [" ".join(map(str, column)) for column in zip(*wanted, strict=True)],
     )
     return [Shown(**row) for row in await cursor.fetchall()]
