@@ -132,11 +132,17 @@ async def open_a_house(conninfo: str, data_dir: Path) -> AsyncIterator[OpenHouse
         yield make
 
 
+@pytest.fixture(scope="session")
+async def quiet_house(conninfo: str, data_dir: Path) -> AsyncIterator[House]:
+    """A house that answers offline and does no work by itself, for all tests: each keeps to its own users."""
+    async with open_house(make_settings(conninfo, data_dir), work=False) as opened:
+        yield opened
+
+
 @pytest.fixture
-async def house(open_a_house: OpenHouse) -> House:
-    """A house that answers offline and does no work by itself."""
-    opened: House = await open_a_house(work=False)
-    return opened
+def house(quiet_house: House) -> House:
+    """Where a test's people are; modules that need another house have one of their own."""
+    return quiet_house
 
 
 async def say(house: House, caller: Caller, session: Session, text: str = "Hello.", **how: Any) -> Message:
@@ -365,10 +371,9 @@ def read_events(response: httpx.Response) -> Iterator[tuple[str | None, dict[str
 
 
 @pytest.fixture
-async def caller(open_a_house: OpenHouse, email: str) -> Caller:
+async def caller(quiet_house: House, email: str) -> Caller:
     """A verified user of their own."""
-    house = await open_a_house(work=False)
-    user = (await house.identity.recognise(email)).user
+    user = (await quiet_house.identity.recognise(email)).user
     return Caller(user.id, "verified")
 
 
