@@ -373,7 +373,7 @@ def assert_same(past: Past, other: Past) -> None:
 
 def _words(past: Past) -> list[NDArray[Any]]:
     placed = zip(past.parts, past.begins, strict=True)
-    return [np.stack((part.words, part.word_line + begins)) for part, begins in placed]
+    return [np.stack((part.words, part.word_line.astype(np.intp) + begins)) for part, begins in placed]
 
 
 def _wholes(past: Past, name: str) -> NDArray[Any]:

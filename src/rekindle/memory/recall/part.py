@@ -17,7 +17,7 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """The lines of consecutive blocks, n of them."""
+    """The lines of consecutive blocks, n of them, fewer than 65,536."""
 
     kept: Packed
     """The blocks; without `pooled` where `wholes` has all of that."""
@@ -29,7 +29,7 @@ class Part:
     called: Mapping[tuple[str, str], int]
     """A name in small letters and a speaker: how often they were greeted by it."""
     words: NDArray[np.uint32]
-    word_line: NDArray[np.int32]
+    word_line: NDArray[np.uint16]
     """The line that each of `words` is of."""
     wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
     """By model, lines as wholes: their places (None: all lines), and the signs of their vectors, a line a column."""
@@ -65,7 +65,7 @@ def gather(kept: Packed) -> Part:
         speakers=speakers,
         called=called,
         words=np.frombuffer(kept.words, np.uint32),
-        word_line=np.repeat(np.arange(len(facts), dtype=np.int32), facts["words"]),
+        word_line=np.repeat(np.arange(len(facts), dtype=np.uint16), facts["words"]),
         wholes=wholes,
     )
 

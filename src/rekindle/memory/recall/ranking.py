@@ -226,7 +226,7 @@ def _find(past: Past, words: Sequence[int]) -> list[Found]:
     lines, which = [], []
     for part, begins in zip(past.parts, past.begins, strict=True):
         places = np.flatnonzero(_any_of(numbers, part.words))
-        lines.append(part.word_line[places] + begins)
+        lines.append(np.add(part.word_line[places], begins, dtype=np.intp))
         which.append(part.words[places])
     found, known = np.concatenate(lines), np.concatenate(which)
     return [_counted(found[known == number]) for number in numbers]
