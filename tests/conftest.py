@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,7 @@ class RunningServer:
     seconds_to_ready: float = 0.0
     tokens: dict[str, str] = field(default_factory=dict)
     clients: list[httpx.Client] = field(default_factory=list)
+    connection: psycopg.Connection[Any] | None = None
 
     def token(self, email: str) -> str:
         """A token such as `rekindle token EMAIL` prints; issued here, as the command takes half a second."""
@@ -219,14 +220,19 @@ class RunningServer:
         self.clients.append(client)
         return client
 
-    def database(self) -> psycopg.Connection[Any]:
-        """A connection to its database that sees every row."""
-        return psycopg.connect(self.environment["REKINDLE_DATABASE_URL"], autocommit=True)
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection to its database that sees every row; kept from one use to the next."""
+        if self.connection is None or self.connection.closed:
+            self.connection = psycopg.connect(self.environment["REKINDLE_DATABASE_URL"], autocommit=True)
+        yield self.connection
 
     def stop(self, number: int = signal.SIGTERM, *, wait: float = 30) -> int:
         """Send a signal and wait for the end; the exit code."""
         for client in self.clients:
             client.close()
+        if self.connection:
+            self.connection.close()
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(wait)

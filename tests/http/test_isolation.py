@@ -240,16 +240,23 @@ def test_a_token_for_one_session_is_at_home_in_it(http: httpx.Client, owner: Own
     assert http.get(f"/api/v1/turns/{owner.turn_id}", headers=headers).status_code == 200
 
 
+@pytest.fixture(scope="module")
+def erased(asking_for_all: Asking) -> tuple[str, str]:
+    """The token of a user who is no longer there, and the id of a session that was theirs."""
+    server, email = asking_for_all.server, f"{uuid4().hex}@example.com"
+    session = server.client(email).post("/api/v1/sessions").json()["id"]
+    with server.database() as database:
+        database.execute("DELETE FROM users WHERE email = %s", (email,))
+    return server.token(email), session
+
+
 @pytest.mark.parametrize("operation", GUARDED, ids=str)
 def test_a_token_of_a_user_who_was_erased_speaks_for_nobody(
-    asking: Asking, http: httpx.Client, owner: Owner, operation: Operation, email: str
+    asking: Asking, http: httpx.Client, owner: Owner, erased: tuple[str, str], operation: Operation
 ) -> None:
-    token = asking.server.token(email)
-    mine = http.post("/api/v1/sessions", headers={"Authorization": f"Bearer {token}"}).json()["id"]
-    with asking.server.database() as database:
-        database.execute("DELETE FROM users WHERE email = %s", (email,))
+    token, theirs = erased
     before = stored(asking)
-    for session in (mine, owner.session_id):
+    for session in (theirs, owner.session_id):
         answer = ask(http, operation, token, session, owner.turn_id)
         assert answer.status_code == 401
         assert answer.json()["code"] == "unauthenticated"

@@ -82,7 +82,7 @@ def test_whatever_is_made_up_from_the_description_is_answered_as_described(
     authorization = {"Authorization": caller.http.headers["Authorization"]}
 
     @settings(
-        max_examples=6,
+        max_examples=4,
         deadline=None,
         derandomize=True,
         database=None,
