@@ -1,5 +1,6 @@
 """Search with an embedder that is set: what it adds, what a change of it does, and what is left when it is away."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from rekindle.errors import ModelError
 from rekindle.house import House
 from rekindle.identity.service import Caller
+from rekindle.memory import service as memory
 from tests.conftest import OpenHouse
 from tests.memory.test_embedder import EmbeddingServer, server
 from tests.memory.test_recall import tell
@@ -156,3 +158,30 @@ async def test_while_the_embedder_is_away_new_lines_are_kept_for_their_words(
     for _ in range(3):
         assert not (await house.recall.search(caller, "kitten")).by_meaning
     assert len(server.requests) == asked + 1  # one that did not answer is not asked again at once
+
+
+async def test_a_summary_does_not_wait_for_an_embedder_that_hangs_and_gets_its_vector_later(
+    opened_with: Any, caller: Caller, server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "VECTOR_SECONDS", 0.2, raising=False)
+    answers = threading.Event()
+    server.answer = lambda body: by_topic(body) if answers.wait(40) else refuse(body)
+    house = await opened_with("tiny")
+    try:
+        sessions = [await tell(house, caller, "I adopted a kitten last week.", "I see.") for _ in range(2)]
+        for session in sessions:
+            assert await house.conversation.end(caller, session) == "generated"
+        assert len(server.requests) <= 1  # the second is not waited for
+    finally:
+        answers.set()
+    before = await house.memory.summaries(caller)
+    assert [summary.embedding_model for summary in before] == [None, None]
+    await house.jobs.find_work()
+    async with house.database.connection() as connection:
+        cursor = await connection.execute("SELECT FROM procrastinate_jobs WHERE task_name = 'embed_summaries'")
+        assert await cursor.fetchone() is not None
+    assert await house.memory.catch_up() == 2
+    after = await house.memory.summaries(caller)
+    assert [summary.embedding_model for summary in after] == ["openai:tiny"] * 2
+    assert [summary.updated_at for summary in after] == [summary.updated_at for summary in before]
+    assert not await house.memory.is_behind()

@@ -150,6 +150,11 @@ class Jobs:
         async def index() -> None:
             await recall.catch_up()
 
+        @self._app.task(name="embed_summaries", queue=QUEUE, queueing_lock="embed_summaries", retry=Patience())
+        async def embed_summaries() -> None:
+            while await memory.catch_up():
+                pass
+
         @self._app.task(name="embed_knowledge", queue=QUEUE, queueing_lock="embed_knowledge", retry=Patience())
         async def embed_knowledge() -> None:
             await knowledge.catch_up()
@@ -192,6 +197,8 @@ class Jobs:
             await queue_derivations()
             if await recall.unindexed(limit=1):
                 await self._queue("index", "index")
+            if await memory.is_behind():
+                await self._queue("embed_summaries", "embed_summaries")
             if await knowledge.is_behind():
                 await self._queue("embed_knowledge", "embed_knowledge")
 

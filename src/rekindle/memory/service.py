@@ -1,7 +1,9 @@
 """What is kept of the past: a summary of each session, with its embedding."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,7 +12,15 @@ import structlog
 from rekindle import metrics
 from rekindle.assistants.assistant import Said
 from rekindle.database import Database
-from rekindle.errors import ModelBusy, ModelError, ModelTimedOut, ModelUnreachable, SummaryNotFound, Unavailable
+from rekindle.errors import (
+    ModelBusy,
+    ModelError,
+    ModelTimedOut,
+    ModelUnreachable,
+    SummaryNotFound,
+    Unavailable,
+    UserGone,
+)
 from rekindle.identity.service import Caller
 from rekindle.memory import store
 from rekindle.memory.embedder import Embedder
@@ -25,6 +35,13 @@ log = structlog.get_logger()
 
 SUMMARISED_MESSAGES = 400
 """The newest messages of a session that its summary is made from."""
+
+VECTOR_SECONDS = 3.0
+"""Longest wait for a summary's vector where somebody waits for the summary; it is made in the background then."""
+AWAY_SECONDS = 20.0
+"""How long an embedder that gave none is not waited for again."""
+VECTORS = 50
+"""Vectors that are made in one go."""
 
 Later = Callable[[UUID, UUID], Awaitable[None]]
 """Sees to it that the summary of this user's session is written later."""
@@ -52,6 +69,7 @@ class Memory:
         self._seconds = seconds
         self._later = later
         self._written = written
+        self._away_until = 0.0
 
     async def summarise_or_later(self, session: Session) -> Literal["generated", "pending", "none"]:
         """Summarise an ended session now, or, when the model is down or slow, later."""
@@ -71,11 +89,12 @@ class Memory:
         return "generated"
 
     async def summarise(self, user_id: UUID, session_id: UUID, *, quote: bool = False) -> None:
-        """Write a session's summary and its embedding; with `quote` by picking sentences, without the model.
+        """Write a session's summary and, if it comes in time, its embedding; with `quote` by picking sentences, without
+        the model.
 
         A summary that is there already is kept then, and what was said since is added to it.
 
-        Raises `ModelError` when the model or the embedder fails, `SessionNotFound`, `UserGone`.
+        Raises `ModelError` when the model fails, `SessionNotFound`, `UserGone`.
         """
         owner = Caller(user_id, "verified")
         messages = await self._sessions.messages.of(owner, session_id, limit=SUMMARISED_MESSAGES)
@@ -94,9 +113,9 @@ class Memory:
                 by_quoting = ExtractiveSummaries(1_200) if earlier else ExtractiveSummaries()
                 writer = by_quoting if quote else self._writer(user_id, session_id)
                 summary = await writer.write(said, earlier)
-                [embedding] = await self._embedder.embed([summary.text])
         except TimeoutError as error:
             raise ModelTimedOut(f"The summary took longer than {self._seconds:g} seconds.") from error
+        embedding = await self._vector(session_id, summary.text)
         async with self._database.transaction(user_id) as connection:
             await store.upsert_summary(
                 connection,
@@ -106,7 +125,7 @@ class Memory:
                 metadata=summary.to_metadata(),
                 through_seq=messages[-1].seq,
                 embedding=embedding,
-                embedding_model=self._embedder.name,
+                embedding_model=self._embedder.name if embedding else None,
             )
         metrics.SUMMARIES.labels("generated").inc()
         if self._written:
@@ -126,13 +145,7 @@ class Memory:
         """
         await self._sessions.get(caller, session_id)
         corrected: dict[str, Any] = {**({} if text is None else {"text": text}), **lists}
-        embedding = None
-        if text is not None:
-            try:
-                async with asyncio.timeout(self._seconds):
-                    [embedding] = await self._embedder.embed([text])
-            except (ModelError, TimeoutError) as error:  # their word counts without it
-                log.warning("summary.not_embedded", session=str(session_id), error=type(error).__name__)
+        embedding = await self._vector(session_id, text) if text is not None else None
         async with self._database.transaction(caller.user_id) as connection:
             model = self._embedder.name if embedding else None
             summary = await store.update_corrected(connection, session_id, corrected, embedding, model)
@@ -141,6 +154,26 @@ class Memory:
         if self._written:
             await self._written()
         return summary
+
+    async def is_behind(self) -> bool:
+        """Whether summaries wait for their vector."""
+        async with self._database.system() as connection:
+            return bool(await store.list_bare(connection, 1))
+
+    async def catch_up(self) -> int:
+        """Make the vectors that could not be had at once, of the newest summaries first; how many.
+
+        Raises ModelError when the embedder is away.
+        """
+        async with self._database.system() as connection:
+            bare = await store.list_bare(connection, VECTORS)
+        vectors = await self._embedder.embed([text for _, _, text in bare]) if bare else []
+        made = 0
+        for (user_id, session_id, text), embedding in zip(bare, vectors, strict=True):
+            with suppress(UserGone):
+                async with self._database.transaction(user_id) as connection:
+                    made += await store.update_embedding(connection, session_id, text, embedding, self._embedder.name)
+        return made
 
     async def summaries(self, caller: Caller, limit: int = 3) -> list[SessionSummary]:
         """The caller's newest summaries."""
@@ -156,6 +189,19 @@ class Memory:
         """How many ended sessions wait for their summary."""
         async with self._database.system() as connection:
             return await store.count_unsummarised(connection)
+
+    async def _vector(self, session_id: UUID, text: str) -> list[float] | None:
+        """A summary's vector; None where the embedder fails or takes too long: the summary counts without it."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(VECTOR_SECONDS):
+                [embedding] = await self._embedder.embed([text])
+        except (ModelError, TimeoutError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("summary.not_embedded", session=str(session_id), error=type(error).__name__)
+            return None
+        return embedding
 
 
 def is_passing(error: ModelError) -> bool:

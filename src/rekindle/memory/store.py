@@ -104,6 +104,28 @@ async def update_corrected(
     return SessionSummary.from_row(row) if row else None
 
 
+async def list_bare(connection: Connection, limit: int) -> list[tuple[UUID, UUID, str]]:
+    """User, session and text of summaries without a vector, those of the newest sessions first."""
+    cursor = await connection.execute(
+        "SELECT user_id, session_id, summary FROM session_summaries WHERE embedding IS NULL "
+        "ORDER BY session_id DESC LIMIT %s",
+        (limit,),
+    )
+    return [(row["user_id"], row["session_id"], row["summary"]) for row in await cursor.fetchall()]
+
+
+async def update_embedding(
+    connection: Connection, session_id: UUID, text: str, embedding: list[float], model: str
+) -> int:
+    """Give a summary its vector, unless it says something else by now; how many summaries have one more."""
+    cursor = await connection.execute(
+        "UPDATE session_summaries SET embedding = %s::vector, embedding_model = %s "
+        "WHERE session_id = %s AND embedding IS NULL AND summary = %s RETURNING session_id",
+        (vector(embedding), model, session_id, text),
+    )
+    return len(await cursor.fetchall())
+
+
 _SUMMARY = "session_id, user_id, summary, embedding_model, metadata, through_seq, created_at, updated_at"
 
 

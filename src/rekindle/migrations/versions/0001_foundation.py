@@ -126,6 +126,7 @@ CREATE TABLE session_summaries (
     FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX session_summaries_user ON session_summaries (user_id, session_id);
+CREATE INDEX session_summaries_bare ON session_summaries (session_id) WHERE embedding IS NULL;
 
 CREATE TABLE user_usage (
     user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
