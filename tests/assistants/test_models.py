@@ -1,6 +1,7 @@
 """Asking models, over real HTTP, from a server that does as it is told."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -57,6 +58,14 @@ def settings_for(url: str, **changed: Any) -> Settings:
 def server() -> Iterator[ModelServer]:
     with ModelServer() as server:
         yield server
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """Where no server is and, as the port is taken, none of another test will be."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
 
 
 @pytest.fixture
@@ -357,18 +366,14 @@ class TestRetries:
         assert type(error) is ModelRefused
         assert len(server.requests) == 1
 
-    async def test_nobody_there_is_unreachable(self, make: Callable[..., Assistants]) -> None:
-        with ModelServer() as gone:
-            url = gone.url
-        events, error = await told(make(url, model_retries=0))
+    async def test_nobody_there_is_unreachable(self, make: Callable[..., Assistants], nobody: str) -> None:
+        events, error = await told(make(nobody, model_retries=0))
         assert type(error) is ModelUnreachable
         assert usage(events) == Usage("openai:scripted", 0, 0, estimated=False)
 
-    async def test_a_failed_connection_is_tried_again(self, make: Callable[..., Assistants]) -> None:
-        with ModelServer() as gone:
-            url = gone.url
+    async def test_a_failed_connection_is_tried_again(self, make: Callable[..., Assistants], nobody: str) -> None:
         start = time.monotonic()
-        _, error = await told(make(url, model_retries=1, first_token_seconds=5))
+        _, error = await told(make(nobody, model_retries=1, first_token_seconds=5))
         assert type(error) is ModelUnreachable
         assert time.monotonic() - start > 0.3
 
@@ -753,9 +758,8 @@ class TestHealth:
             await told(assistants)
             assert await assistants.check() == health
 
-    async def test_a_model_out_of_reach_is_down(self, make: Callable[..., Assistants]) -> None:
-        with ModelServer() as gone:
-            assistants = make(gone.url, model_retries=0)
+    async def test_a_model_out_of_reach_is_down(self, make: Callable[..., Assistants], nobody: str) -> None:
+        assistants = make(nobody, model_retries=0)
         await told(assistants)
         assert await assistants.check() == "down"
 

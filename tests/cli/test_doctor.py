@@ -17,9 +17,10 @@ def lines(said: str) -> dict[str, str]:
     return {line[6:18].strip(): f"{line[:4].strip()}: {line[20:]}" for line in said.splitlines() if line[:4].strip()}
 
 
-def test_a_healthy_house_is_well(rekindle: Rekindle, tmp_path: Path) -> None:
-    rekindle("token", "ada@example.com")  # makes the data folder
-    done = rekindle("doctor")
+def test_a_healthy_house_is_well(rekindle: Rekindle, tmp_path: Path, new_database: Callable[[], str]) -> None:
+    own = {"REKINDLE_DATABASE_URL": new_database()}  # in which nobody has said anything
+    rekindle("token", "ada@example.com", **own)  # makes the data folder
+    done = rekindle("doctor", **own)
     assert done.returncode == 0, done.stdout
     found = lines(done.stdout)
     assert found["Settings"].startswith("ok: 5 set: REKINDLE_DATABASE_URL, REKINDLE_DATA_DIR,")
