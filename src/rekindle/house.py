@@ -36,6 +36,7 @@ from rekindle.knowledge.tools import price_tool, search_tool
 from rekindle.memory.embedder import Embedder, WordEmbedder, build_embedder, built_in, embedder_named
 from rekindle.memory.growth.ability import growth_tool
 from rekindle.memory.growth.service import Growth
+from rekindle.memory.minilm import MiniLM
 from rekindle.memory.profile.derivation import Deriver, ModelThings, QuotedThings
 from rekindle.memory.profile.recommendation import recommendation_tool
 from rekindle.memory.profile.service import Profile
@@ -187,7 +188,7 @@ def _assemble(
         later=jobs.summarise_later,
         written=jobs.read_summaries if settings.profile != "off" else None,
     )
-    token_model = built_in(settings)
+    token_model = embedder if isinstance(embedder, MiniLM) else built_in(settings)  # loaded once
     chosen = embedder if settings.embedding_model else None
     recall_meaning = Meaning(token_model, chosen, lambda name: embedder_named(name, settings))
     recall = Recall(database, token_model, recall_meaning)

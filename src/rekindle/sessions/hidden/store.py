@@ -13,19 +13,17 @@ async def _reach_hidden(connection: Connection) -> None:
 
 async def update_hidden(connection: Connection, session_id: UUID) -> Literal["hidden", "missing"] | UUID:
     """Hide a session, unless a reply is being written in it: then that turn's id. Its thread is free for another."""
-    cursor = await connection.execute(
-        """
-        SELECT s.id, m.id AS running FROM sessions s
-        LEFT JOIN messages m ON m.session_id = s.id AND m.seq = s.last_seq AND m.status = 'running'
-        WHERE s.id = %s FOR UPDATE OF s
-        """,
-        (session_id,),
-    )
-    row = await cursor.fetchone()
-    if row is None:
+    cursor = await connection.execute("SELECT last_seq FROM sessions WHERE id = %s FOR UPDATE", (session_id,))
+    session = await cursor.fetchone()
+    if session is None:
         return "missing"
-    if row["running"]:
-        running: UUID = row["running"]
+    # By itself: joined to a row that was waited for, a turn that was begun meanwhile would not be seen.
+    cursor = await connection.execute(
+        "SELECT id FROM messages WHERE session_id = %s AND seq = %s AND status = 'running'",
+        (session_id, session["last_seq"]),
+    )
+    if row := await cursor.fetchone():
+        running: UUID = row["id"]
         return running
     await _reach_hidden(connection)
     await connection.execute(
