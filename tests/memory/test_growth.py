@@ -169,3 +169,16 @@ def test_one_topic_in_other_words_is_one_theme() -> None:
 @pytest.mark.parametrize(("days", "recurs"), [([0], False), ([0, 1], False), ([0, 7], True), ([0, 1, 2], True)])
 def test_what_comes_back_recurs(days: list[int], recurs: bool) -> None:
     assert is_recurring(MONDAY + timedelta(days=day) for day in days) is recurs
+
+
+async def test_what_was_said_while_remembering_was_paused_stays_out_of_growth(house: House, ann: Caller) -> None:
+    await past_talk(house, ann, 0, ["The swimming lessons began."], topics=["swimming"])
+    await house.profile.pause(ann, paused=True)
+    chess = ["I won the chess cup, chess is fun!"]
+    await past_talk(house, ann, 1, chess, topics=["chess"], milestones=chess)
+    for paused in (True, False):
+        await house.profile.pause(ann, paused=paused)
+        grown = await house.growth.of(ann, *YEAR)
+        assert ([theme.theme for theme in grown.themes], grown.milestones) == (["swimming"], [])
+        assert grown.sessions == 2
+    assert [topic.theme for topic in (await house.growth.topics(*YEAR, 10)).topics] == ["swimming"]

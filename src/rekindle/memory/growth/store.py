@@ -55,15 +55,21 @@ _MARKED = """y.session_id, y.user_id, s.started_at, y.metadata -> 'topics' AS to
     y.metadata -> 'open_questions' AS open_questions, y.metadata -> 'milestones' AS milestones"""
 _NOT_REPLACED = "NOT m.metadata ? 'replaced_by'"
 
+_NOT_PASSED_OVER = "NOT EXISTS (SELECT FROM derivations d WHERE d.session_id = s.id AND d.passed_over)"
+_REMEMBERED = f"""{_NOT_PASSED_OVER} AND NOT EXISTS (
+    SELECT FROM memory_settings p WHERE p.user_id = s.user_id AND p.paused_since <= s.last_seen_at)"""
+"""Nothing was said in the session while its user had paused remembering."""
+
 
 async def list_marked(
     connection: Connection, user_id: UUID, since: datetime, until: datetime, limit: int
 ) -> list[Marked]:
-    """The user's summarised sessions of that time, newest first."""
+    """The user's summarised sessions of that time, newest first; without those held while remembering was paused."""
     cursor = await connection.execute(
         f"""
         SELECT {_MARKED} FROM session_summaries y JOIN sessions s ON s.id = y.session_id
-        WHERE y.user_id = %s AND s.started_at >= %s AND s.started_at < %s ORDER BY y.session_id DESC LIMIT %s
+        WHERE y.user_id = %s AND s.started_at >= %s AND s.started_at < %s AND {_REMEMBERED}
+        ORDER BY y.session_id DESC LIMIT %s
         """,
         (user_id, since, until, limit),
     )
@@ -73,11 +79,12 @@ async def list_marked(
 async def list_marked_of_all(connection: Connection, since: datetime, until: datetime, limit: int) -> list[Marked]:
     """The same of all users, their topics alone; without those who have paused remembering."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT y.session_id, y.user_id, s.started_at, y.metadata -> 'topics' AS topics,
             NULL AS open_questions, NULL AS milestones
         FROM session_summaries y JOIN sessions s ON s.id = y.session_id
         WHERE s.started_at >= %s AND s.started_at < %s
+          AND {_NOT_PASSED_OVER}
           AND NOT EXISTS (SELECT FROM memory_settings p WHERE p.user_id = y.user_id AND p.paused_since IS NOT NULL)
         ORDER BY y.session_id DESC LIMIT %s
         """,
@@ -89,12 +96,13 @@ async def list_marked_of_all(connection: Connection, since: datetime, until: dat
 async def list_lines(
     connection: Connection, user_id: UUID, since: datetime, until: datetime, *, chars: int, limit: int
 ) -> list[Line]:
-    """What the user said in the sessions of that time, newest session first, each message's beginning."""
+    """What the user said in those sessions, newest session first, each message's beginning."""
     cursor = await connection.execute(
         f"""
         SELECT m.session_id, m.seq, m.created_at AS said_at, left(m.content #>> '{{}}', %s) AS text
         FROM sessions s JOIN messages m ON m.session_id = s.id
         WHERE s.user_id = %s AND s.started_at >= %s AND s.started_at < %s AND m.role = 'user' AND {_NOT_REPLACED}
+          AND {_REMEMBERED}
         ORDER BY s.id DESC, m.seq LIMIT %s
         """,
         (chars, user_id, since, until, limit),
