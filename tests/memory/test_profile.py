@@ -176,6 +176,34 @@ async def test_what_is_newer_supersedes_what_it_contradicts_which_keeps_its_time
     assert not {"I live in Hamburg.", "I love coffee."} & {*recalled}
 
 
+async def test_what_is_contradicted_in_part_only_is_not_superseded_with_what_holds_still(
+    house: House, caller: Caller
+) -> None:
+    both = "I live in Hamburg and I work as a nurse."
+    await learn(house, caller, both)
+    await learn(house, caller, "I moved to Berlin.")
+    assert {*await texts(house, caller, state="current", kind="fact")} == {both, "I moved to Berlin."}
+    await learn(house, caller, "I moved to Rome and I work as a teacher now.")
+    assert both in await texts(house, caller, state="superseded")
+
+
+@pytest.mark.parametrize(
+    ("older", "whole"),
+    [
+        ("My wife and I live in Hamburg.", True),
+        ("I am living in Hamburg and I love it.", True),
+        ("I'm a nurse, and I live in Hamburg.", False),
+        ("I am a nurse living in Hamburg.", False),
+        ("I have a dog and live in Hamburg.", False),
+        ("The user lives in Hamburg and works as a nurse.", False),
+        ("Ich wohne in Hamburg und arbeite als Krankenschwester.", False),
+    ],
+)
+def test_only_what_is_contradicted_as_a_whole_is_superseded(older: str, whole: bool) -> None:
+    assert Claim.of("I moved to Berlin.").contradicts(Claim.of(older))
+    assert Claim.of("I moved to Berlin.").supersedes(Claim.of(older)) is whole
+
+
 async def test_what_is_newer_supersedes_what_it_contradicts_in_german_too(house: House, caller: Caller) -> None:
     await learn(house, caller, "Ich wohne in Hamburg.", "Ich mag Kaffee sehr.")
     await learn(house, caller, "Ich bin nach Berlin gezogen.", "Ich mag keinen Kaffee mehr.")

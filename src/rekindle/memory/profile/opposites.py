@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from rekindle.memory.profile.likeness import gist, shared
-from rekindle.memory.words import stem
+from rekindle.memory.words import COMMON_STEMS, stem
 
 _PAST = re.compile(
     r"\b(?:used to|formerly|previously|grew up|was born|früher|aufgewachsen|geboren|gelebt|gewohnt)\b", re.IGNORECASE
@@ -68,6 +68,19 @@ _TASTE = frozenset(
 )
 
 
+_BETWEEN = re.compile(
+    r"[.;!?]\s+|,? (?:and|but|so|because|since|where|und|aber|weil|wo) (?:also )?|"
+    r"(?<!ly)(?<!now)(?<!still)(?<!['’]m)(?<! am)\s(?=(?:living|working|based|residing|employed)\b)",
+    re.IGNORECASE,
+)
+_STATES = re.compile(
+    r"^(?:(?:I|we|they|he|she|(?:the )?(?:user|person)|ich|wir)(?:['’]\w+)? \S|"
+    r"(?:my|our|their|his|her|meine?|unsere?)(?: [\w-]+){1,3} (?:is|are|has|have|works?|ist|sind|hat)\b|"
+    r"(?:have|has|own|run|teach|study|play|speak|work|love|like|prefer|enjoy|need|am|is|habe|bin|arbeite|liebe|mag)s?\b)",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a line claims: its gist, without words of taste too; what it says of what has one value at a time."""
@@ -78,13 +91,17 @@ class Claim:
     negative: bool
     """Whether it says that something is not so."""
     past: bool
+    statements: tuple[str, ...] = ()
+    """What it says by itself, where that is more than one thing: "I live in Hamburg", "I work as a nurse"."""
 
     @classmethod
     def of(cls, text: str) -> "Claim":
         """What this line claims."""
         stems = gist(text)
         past = _PAST.search(text) is not None
-        return cls(stems, stems - _TASTE, {} if past else _values(text), _NO.search(text) is not None, past)
+        return cls(
+            stems, stems - _TASTE, {} if past else _values(text), _NO.search(text) is not None, past, _statements(text)
+        )
 
     def contradicts(self, other: "Claim") -> bool:
         """Whether both cannot hold at once, as far as their words tell."""
@@ -99,6 +116,10 @@ class Claim:
             return False
         return new <= old or old <= new or shared(new, old) >= 0.6
 
+    def supersedes(self, other: "Claim") -> bool:
+        """Whether it contradicts all that the other says; else something would be lost with it that holds still."""
+        return self.contradicts(other) and all(self.contradicts(Claim.of(part)) for part in other.statements)
+
 
 def is_lasting(text: str) -> bool:
     """Whether a sentence tells something that holds for a while: a home, work, a name, what is one's own."""
@@ -112,6 +133,13 @@ _LASTING = re.compile(
     r"company|team|school|car|bike|house|flat|laptop|computer)\b",
     re.IGNORECASE,
 )
+
+
+def _statements(text: str) -> tuple[str, ...]:
+    parts = _BETWEEN.split(text)
+    if len(parts) == 1:
+        return ()
+    return tuple(part for part in parts if _STATES.match(part) and gist(part) - COMMON_STEMS - _TASTE)
 
 
 def _values(text: str) -> dict[str, frozenset[str]]:

@@ -103,7 +103,11 @@ class Settling:
         ]
         if any(thing.state == "corrected" for thing in against):
             return  # the user's own word stands
-        later = [thing for thing in against if thing.seen_at > place.at]
+        later = [
+            thing
+            for thing in against
+            if thing.seen_at > place.at and (thing.id in told.replaces or self._claims[thing.id].supersedes(claim))
+        ]
         thing = Thing(
             id=uuid7(),
             kind=told.kind,
@@ -124,7 +128,8 @@ class Settling:
         self._claims[thing.id] = claim
         if not later:
             for old in against:
-                self._change(replace(old, state="superseded", valid_to=place.at, superseded_by=thing.id))
+                if old.seen_at <= place.at and (old.id in told.replaces or claim.supersedes(self._claims[old.id])):
+                    self._change(replace(old, state="superseded", valid_to=place.at, superseded_by=thing.id))
 
     def _again(self, thing: Thing, place: Place) -> None:
         if place.at > thing.seen_at and thing.state == "current":
