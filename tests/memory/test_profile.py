@@ -148,6 +148,12 @@ async def test_what_names_no_subject_is_no_interest(house: House, caller: Caller
     assert await texts(house, caller, kind="interest") == ["pottery workshop"]
 
 
+async def test_a_state_or_an_act_is_no_interest(house: House, caller: Caller) -> None:
+    await learn(house, caller, "I am allergic to peanuts.", "Work stresses me out.", "My hobby is chess.")
+    assert {*await texts(house, caller, kind="interest")} >= {"chess"}
+    assert not {"allergic", "stresses"} & {*await texts(house, caller, kind="interest")}
+
+
 async def test_deriving_again_changes_nothing_and_nothing_is_lost_with_the_queue(house: House, caller: Caller) -> None:
     session_id = await talk(house, caller, "I live in Hamburg.", "I love green tea.")
     waiting = [session for _, session, _ in await house.profile.underived(10_000)]
@@ -261,6 +267,15 @@ async def test_what_is_forgotten_is_gone_and_is_not_derived_again(house: House, 
         assert "peanut" not in str(await cursor.fetchall())
     with pytest.raises(ThingNotFound):
         await house.profile.correct(caller, forgotten[0].id, "Peanuts.")
+
+
+async def test_an_interest_made_of_the_words_of_what_is_forgotten_goes_with_it(house: House, caller: Caller) -> None:
+    await learn(house, caller, "I live in Hamburg.", "I love pottery workshops.")
+    assert {"Hamburg", "pottery workshops"} <= {*await texts(house, caller, kind="interest")}
+    [home] = await things(house, caller, kind="fact")
+    await house.profile.forget(caller, home.id)
+    assert "Hamburg" not in str(await texts(house, caller))
+    assert "pottery workshops" in await texts(house, caller, kind="interest")
 
 
 async def test_while_paused_nothing_is_derived_or_recalled_and_what_was_said_stays_out(

@@ -31,6 +31,12 @@ _LONGEST_REPLY = 30_000
 _GROUNDED = 0.5
 _MOST_REPLACED = 3
 
+_AS_A_STATE = (
+    r"\b(?:(?:I|we) (?:am|was|are|were|feel|felt|became)|I['’]m|we['’]re)(?: not| so| very| really| too| quite| a bit)?"
+)
+_AS_AN_ACT = r"\b(?:I|we|they|he|she|can|will|would|could|should|cannot|not|don['’]t|can['’]t)"
+_ON_WHOM = r"(?:me|us|him|her|them|myself|ourselves)\b"
+
 _MARKUP = re.compile(r"<\|?\w|\]\(|https?://", re.IGNORECASE)
 
 
@@ -79,7 +85,7 @@ class QuotedThings:
             *(("preference", text) for text in preferences if says_something(text)),
             *(("fact", text) for text in lasting),
             *(("question", text) for text in open_questions if is_left_open(text)),
-            *(("interest", text) for text in _listed(kept, "topics") if not is_vague(text)),
+            *(("interest", text) for text in _listed(kept, "topics") if _is_subject(text, quotes)),
         ]
         still = [gist(text) for text in open_questions]
         asked = [gist(text) for text in quotes if text.endswith("?")]
@@ -203,6 +209,22 @@ def _bounded(told: Any) -> tuple[Told, ...]:
         if text and not is_command(text):
             kept.setdefault((one.kind, gist(text) or frozenset({text})), Told(one.kind, text, one.replaces))
     return tuple(kept.values())[:MOST]
+
+
+def _is_subject(topic: str, quotes: Sequence[str]) -> bool:
+    """Whether it names a subject: not "allergic" of "I am allergic", nor "stresses" of "work stresses me"."""
+    if is_vague(topic):
+        return False
+    if " " in topic or not topic.islower() or topic.endswith("ing"):
+        return True
+    word = re.escape(topic)
+    used = re.compile(rf"\b{word}\b", re.IGNORECASE)
+    otherwise = re.compile(
+        rf"{_AS_A_STATE} {word}\b|{_AS_AN_ACT} {word}\b|\b{word} {_ON_WHOM}",
+        re.IGNORECASE,
+    )
+    uses = sum(len(used.findall(quote)) for quote in quotes)
+    return uses == 0 or uses > sum(len(otherwise.findall(quote)) for quote in quotes)
 
 
 def _is_part(one: frozenset[str], other: frozenset[str]) -> bool:

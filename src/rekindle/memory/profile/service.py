@@ -13,7 +13,7 @@ from rekindle.errors import Forbidden, ModelTimedOut, NotFound
 from rekindle.identity.service import Caller
 from rekindle.memory.profile import store
 from rekindle.memory.profile.derivation import Deriver
-from rekindle.memory.profile.likeness import Bars
+from rekindle.memory.profile.likeness import Bars, gist
 from rekindle.memory.profile.settling import Settling, Talk
 from rekindle.memory.profile.store import Kept, Kind, State, Thing
 from rekindle.sessions.service import Sessions
@@ -114,7 +114,10 @@ class Profile:
         return corrected
 
     async def forget(self, caller: Caller, thing_id: UUID) -> None:
-        """Forget a thing: its text goes, and the same is not derived again. Raises `ThingNotFound`."""
+        """Forget a thing: its text goes, and the same is not derived again. Raises `ThingNotFound`.
+
+        An interest from the same message that is made of its words goes with it.
+        """
         if not is_own(caller):
             raise ThingNotFound
         async with self._database.transaction(caller.user_id) as connection:
@@ -122,8 +125,14 @@ class Profile:
             thing = await store.find_thing(connection, thing_id)
             if thing is None:
                 raise ThingNotFound
-            if thing.text is not None:
-                await store.update_forgotten(connection, thing_id, self._bars.of(thing.text))
+            if thing.text is None:
+                return
+            if thing.session_id and thing.first_seq:
+                beside = await store.list_interests_from(connection, thing.session_id, thing.first_seq)
+                stems = gist(thing.text)
+                made_of_it = [one.id for one in beside if one.id != thing_id and one.text and gist(one.text) <= stems]
+                await store.delete_things(connection, made_of_it)
+            await store.update_forgotten(connection, thing_id, self._bars.of(thing.text))
 
     async def paused_since(self, caller: Caller) -> datetime | None:
         """Since when nothing is derived and nothing recalled; None when it is not paused."""

@@ -216,6 +216,19 @@ async def update_forgotten(connection: Connection, thing_id: UUID, barred: bytes
     )
 
 
+async def list_interests_from(connection: Connection, session_id: UUID, seq: int) -> list[Thing]:
+    """The interests whose source is this message."""
+    cursor = await connection.execute(
+        f"SELECT {_THING} FROM known_things WHERE session_id = %s AND first_seq = %s AND kind = 'interest'",
+        (session_id, seq),
+    )
+    return [Thing.from_row(row) for row in await cursor.fetchall()]
+
+
+async def delete_things(connection: Connection, thing_ids: Sequence[UUID]) -> None:
+    await connection.execute("DELETE FROM known_things WHERE id = ANY(%s)", ([*thing_ids],))
+
+
 async def delete_least(connection: Connection, user_id: UUID, most: int) -> int:
     """Of more than `most` derived things, those that go first: no longer in effect, then not said for longest."""
     cursor = await connection.execute(
