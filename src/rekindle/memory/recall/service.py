@@ -232,6 +232,7 @@ class Recall:
 
     async def _past(self, connection: Connection, caller: Caller) -> Past:
         """All that the caller may search, from memory where the database says that nothing has changed."""
+        forgotten = self.shelf.forgotten
         waiting = await store.find_waiting(connection, caller.user_id, caller.session_id)
         past = self.shelf.find(caller.user_id) if caller.session_id is None else None
         if past is None:
@@ -239,7 +240,7 @@ class Recall:
             past = await asyncio.to_thread(all_of, kept)
         elif past.version != waiting.version:
             past = await _updated(connection, caller.user_id, past)
-        if caller.session_id is None:
+        if caller.session_id is None and forgotten == self.shelf.forgotten:  # else they may have been erased meanwhile
             self.shelf.put(caller.user_id, past)
         if not waiting.sessions:
             return past

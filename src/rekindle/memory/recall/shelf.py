@@ -20,6 +20,8 @@ class Shelf:
         self._seconds = seconds
         self._pasts: OrderedDict[UUID, tuple[Past, float]] = OrderedDict()
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
+        self.forgotten = 0
+        """How often somebody was to be forgotten: what was read before that is not put here after it."""
 
     @property
     def nbytes(self) -> int:
@@ -38,13 +40,13 @@ class Shelf:
         """Keep a past for its next search, if it is not too large."""
         if self._pasts.get(user_id, (None, 0.0))[0] is past:
             return
-        self.forget_user(user_id)
+        self._drop(user_id)
         if past.nbytes > self._size // 2:
             return
         self._pasts[user_id] = past, time.monotonic()
         self._expire_later(user_id, self._seconds)
         while self.nbytes > self._size:
-            self.forget_user(next(iter(self._pasts)))
+            self._drop(next(iter(self._pasts)))
 
     def users(self) -> set[UUID]:
         """Whose pasts are kept."""
@@ -52,14 +54,18 @@ class Shelf:
 
     def forget_user(self, user_id: UUID) -> None:
         """Drop what is kept of a user."""
-        self._pasts.pop(user_id, None)
-        if timer := self._timers.pop(user_id, None):
-            timer.cancel()
+        self.forgotten += 1
+        self._drop(user_id)
 
     def clear(self) -> None:
         """Drop everything."""
         for user_id in list(self._pasts):
-            self.forget_user(user_id)
+            self._drop(user_id)
+
+    def _drop(self, user_id: UUID) -> None:
+        self._pasts.pop(user_id, None)
+        if timer := self._timers.pop(user_id, None):
+            timer.cancel()
 
     def _expire_later(self, user_id: UUID, seconds: float) -> None:
         self._timers[user_id] = asyncio.get_running_loop().call_later(seconds, self._expire, user_id)
@@ -69,4 +75,4 @@ class Shelf:
         if left > 0:
             self._expire_later(user_id, left)
         else:
-            self.forget_user(user_id)
+            self._drop(user_id)
