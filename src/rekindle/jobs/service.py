@@ -259,7 +259,10 @@ class Jobs:
 
     async def is_studying(self, assistant: str) -> bool:
         """Whether that waits or is being done."""
-        jobs = await self._app.job_manager.list_jobs_async(queue=QUEUE, lock=f"study:{assistant}")
+        try:
+            jobs = await self._app.job_manager.list_jobs_async(queue=QUEUE, lock=f"study:{assistant}")
+        except exceptions.ConnectorException:  # the database is away: whoever looks up is told so by the look itself
+            return False
         return any(job.status in ("todo", "doing") for job in jobs)
 
     async def read_summaries(self) -> None:
