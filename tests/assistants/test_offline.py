@@ -21,6 +21,8 @@ from rekindle.assistants.assistant import Prompt, Recalled, Said
 from rekindle.assistants.context import compose
 from rekindle.assistants.models import messages_of
 from rekindle.assistants.offline import offline_model
+from rekindle.assistants.past import read_records
+from rekindle.assistants.quoting import Found, answer
 from rekindle.assistants.toolfit import Tool, fitting_calls
 from rekindle.assistants.voice import INTRODUCTION, without_frames
 from rekindle.errors import ModelRefused
@@ -95,6 +97,22 @@ async def test_the_welcome_quotes_what_fits_the_first_message_best() -> None:
     assert reply.endswith("I have nothing to quote about instructor certification.")
     assert 'you told me: "I need CPO training"' in await ask("Continue my training", recalled=[POOL])
     assert (await ask("Where is the CPO training?", recalled=[POOL])).endswith('you told me: "I need CPO training"')
+
+
+async def test_the_welcome_neither_takes_a_request_for_told_nor_an_answer_of_then_for_one_of_now() -> None:
+    told = 'The assistant said: "It is 14:05 in Tokyo" "The course costs 365 euros"'
+    past = replace(POOL, text=f'The user said: "Tell me about robotics" {told}')
+    assert 'you asked: "Tell me about robotics"' in await ask("Anything new in robotics?", recalled=[past])
+    assert "14:05" not in await ask("What time is it in Tokyo?", recalled=[past])
+    records = read_records(compose("", Prompt((Said("user", "hi"),), (past,)), 16_000).system)
+    assert "365" in answer("What does the course cost?", (), records)
+    now = [Found("course_price", (("The course costs 390 euros", ""),))]
+    assert "365" not in answer("What does the course cost?", (), records, now)
+
+
+async def test_what_is_to_be_done_is_not_what_a_message_is_about() -> None:
+    assert (await ask("Convert 5 km to miles")).endswith("I have nothing to quote on that.")
+    assert (await ask("Convert my invoice")).endswith("I have nothing to quote about invoice.")
 
 
 async def test_of_several_sessions_the_fitting_one_is_quoted_with_its_date() -> None:

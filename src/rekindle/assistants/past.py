@@ -56,6 +56,11 @@ _PERSONAL = re.compile(
 _TELL_ME = re.compile(
     r"\b(?:tell|show|give|teach|find|get|write|read|make|draw|send|help|explain(?: to)?) (?:me|us)\b", re.IGNORECASE
 )
+_REQUEST = re.compile(
+    r"^(?:please |can you |could you )*(?:tell|show|give|explain|teach|help|recommend|suggest|describe|compare|"
+    r"translate|convert|calculate|summari[sz]e|find|list|write|draw|create|generate)\b",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:january|february|march|april|may|june|july|august|"
     r"september|october|november|december|today|tomorrow|yesterday|week|month|year|morning|evening|weekend|summer|"
@@ -89,8 +94,8 @@ class Quote:
 
     @property
     def question(self) -> bool:
-        """Whether it asks."""
-        return is_question(self.text)
+        """Whether it asks: a question, or "Tell me about robots"."""
+        return is_question(self.text) or (self.by == "user" and _REQUEST.match(self.text) is not None)
 
 
 @dataclass(frozen=True, slots=True)

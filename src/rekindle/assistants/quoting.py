@@ -50,6 +50,10 @@ _ADVICE = re.compile(
     re.IGNORECASE,
 )
 """What somebody should do, which they have not told themselves."""
+_OF_THE_MOMENT = re.compile(
+    r"\b(?:it is|it['’]s|time\b[^.!?]{0,30}? is)\b[^.!?]{0,20}?\b\d{1,2}:\d{2}\b", re.IGNORECASE
+)
+"""The time of day, which an answer told when it was given."""
 _THANKS = re.compile(
     r"\b(?:thank|thanks|thx|cheers|danke|merci|gracias|obrigad|grazie)|谢谢|ありがとう|شكرا", re.IGNORECASE
 )
@@ -84,7 +88,13 @@ def answer(
     """
     opening = not any(role == "assistant" for role, _ in earlier)
     here = [*said_here(earlier)[::-1], *(quote for record in records if record.date is None for quote in record.quotes)]
-    past = [quote for record in records if record.date is not None for quote in record.quotes]
+    past = [
+        quote
+        for record in records
+        if record.date is not None
+        for quote in record.quotes
+        if quote.by != "assistant" or not _OF_THE_MOMENT.search(quote.text)
+    ]
     sessions = [record for record in records if record.kind == "summary"]
     lines: list[str] = []
     welcomed: Quote | None = None
@@ -94,7 +104,8 @@ def answer(
             # What is known of a person is often a word or two: a talk's own sentences make the better welcome.
             told = [quote for record in sessions if record.date is not None for quote in record.quotes]
             theirs = [quote for quote in told or past if quote.by != "assistant"]
-            fitting = find(message, theirs, 1) or find(message, past, 1)
+            # What an answer was then is not to stand beside what a tool says now.
+            fitting = find(message, theirs, 1) or ([] if found else find(message, past, 1))
             welcomed = fitting[0] if fitting else _first(sessions)
             last = sessions[0].date if sessions else None
             lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, last)] if welcomed else [])]))
@@ -176,13 +187,18 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
     if not fitting and personal:  # what has no word in common may still be near in meaning
         fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
     nearest = [quote for quote in fitting[:1] if quote != welcomed]
-    about, in_welcome = key_phrases([question], 1), welcomed in fitting
+    about, in_welcome = _topic(question), welcomed in fitting
     if in_welcome and not nearest and _is_of(welcomed, about):
         return []  # the welcome has just quoted it
     return [
         _nothing(about, beyond=in_welcome, beside=nearest),
         *(f"What comes nearest: {_lower(_attributed(quote))}" for quote in nearest),
     ]
+
+
+def _topic(question: str) -> list[str]:
+    """What a question is about, if anything: not what is to be done with it ("Convert", "Tell me")."""
+    return key_phrases([" ".join(_ASKS_FOR.sub("", sentence) for sentence in sentences(question))], 1)
 
 
 def _nothing(about: Sequence[str], *, beyond: bool = False, beside: Sequence[Quote] = ()) -> str:
@@ -245,7 +261,7 @@ def _results(message: str, found: Sequence[Found]) -> list[str]:
                 f"The tool “{tool}” failed: {shorten(result.pieces[0][0], 200) if result.pieces else 'no reason given'}"
             )
         elif not result.pieces and result.of_the_past:
-            lines.append(_nothing(key_phrases([message], 1)))
+            lines.append(_nothing(_topic(message)))
         elif not result.pieces:
             lines.append(f"The tool “{tool}” found nothing. Tell me more of what you are looking for.")
         else:
