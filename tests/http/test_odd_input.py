@@ -34,7 +34,7 @@ def test_wild_headers_break_nothing(caller: Caller, operation: Operation) -> Non
     names = {"Accept", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Cookie", "X-Forwarded-For", "Forwarded"}
     names |= {p["name"] for p in operation.parameters("header")}
     for value in WILD:
-        for headers in (dict.fromkeys(names, value), {"Authorization": value}, {"Host": value}):
+        for headers in (dict.fromkeys(names, value), {"Authorization": value, "Host": value}):
             answer = caller.http.request(operation.method, url, headers=headers)  # type: ignore[arg-type]
             assert answer.status_code < 500, (headers.keys(), value)
             if answer.status_code >= 400:
