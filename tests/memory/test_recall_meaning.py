@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from rekindle.errors import ModelError
 from rekindle.house import House
 from rekindle.identity.service import Caller
-from rekindle.memory import service as memory
 from tests.conftest import OpenHouse
 from tests.memory.test_embedder import EmbeddingServer, server
 from tests.memory.test_recall import tell
@@ -161,9 +160,8 @@ async def test_while_the_embedder_is_away_new_lines_are_kept_for_their_words(
 
 
 async def test_a_summary_does_not_wait_for_an_embedder_that_hangs_and_gets_its_vector_later(
-    opened_with: Any, caller: Caller, server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+    opened_with: Any, caller: Caller, server: EmbeddingServer
 ) -> None:
-    monkeypatch.setattr(memory, "VECTOR_SECONDS", 0.2, raising=False)
     answers = threading.Event()
     server.answer = lambda body: by_topic(body) if answers.wait(40) else refuse(body)
     house = await opened_with("tiny")

@@ -195,7 +195,7 @@ class Memory:
         if time.monotonic() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(VECTOR_SECONDS):
+            async with asyncio.timeout(min(VECTOR_SECONDS, self._seconds)):
                 [embedding] = await self._embedder.embed([text])
         except (ModelError, TimeoutError) as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
