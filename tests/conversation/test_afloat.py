@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from rekindle.database import DatabaseDown
 from rekindle.embedded import EmbeddedPostgres
-from rekindle.errors import KeyReused, SessionBusy
+from rekindle.errors import KeyReused, SessionBusy, SessionNotFound
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.sessions.service import Message, Session
@@ -213,6 +213,9 @@ async def test_what_is_said_after_the_return_comes_after_an_answer_that_goes_on(
         await asyncio.sleep(0.05)
     with pytest.raises(SessionBusy):
         await said(afloat.caller, afloat.session.id, "And then?")
+    stranger = Caller((await afloat.house.identity.recognise("eve@example.com")).user.id, "verified")
+    with pytest.raises(SessionNotFound):
+        await said(stranger, afloat.session.id, "And then?")
     second = await said(afloat.caller, afloat.session.id, "And then?", on_busy="wait")
     await afloat.house.conversation.outcome(afloat.caller, second.id)
     messages = await afloat.messages()

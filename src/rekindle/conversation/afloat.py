@@ -169,10 +169,9 @@ class Afloat:
             None,
         )
 
-    def waiting(self, session_id: UUID) -> Begun | None:
+    def waiting(self, session_id: UUID) -> Place | None:
         """The first turn of this session that is still to be written: what is said next comes after it."""
-        places = (turn.place for turn in self._unwritten if turn.place.session_id == session_id)
-        return next((Begun("busy", place.turn_id, place.attempt) for place in places), None)
+        return next((turn.place for turn in self._unwritten if turn.place.session_id == session_id), None)
 
     @property
     def unwritten(self) -> Sequence[Unwritten]:

@@ -170,17 +170,19 @@ class Runs:
         """The run of this server in a session, if there is one."""
         return next((run for run in self._runs.values() if run.place.session_id == session_id), None)
 
-    async def unwritten(self, session_id: UUID) -> store.Begun | None:
+    async def unwritten(self, caller: Caller, session_id: UUID) -> store.Begun | None:
         """What was said in a session while the database was away and must be written first, so that the order stays.
 
         What has ended is written now; raises `DatabaseDown`. None: what is said next may be begun.
         """
         run = self.of_session(session_id)
-        if run and run.place.afloat:
-            return store.Begun("busy", run.place.turn_id, run.place.attempt)
-        if self.afloat.waiting(session_id):
+        place = run.place if run and run.place.afloat else None
+        if place is None and self.afloat.waiting(session_id):
             await self.afloat.write()
-        return self.afloat.waiting(session_id)
+            place = self.afloat.waiting(session_id)
+        if place is None or place.user_id != caller.user_id:  # of another's session nobody is told that it is there
+            return None
+        return store.Begun("busy", place.turn_id, place.attempt)
 
     def look_at(self, run: Run) -> None:
         """Something was asked of this turn in its row: read it at once."""

@@ -102,7 +102,7 @@ class Conversation:
         while True:
             known = self._runs.afloat.known(caller, session_id, key, text)
             try:
-                if (begun := known or await self._runs.unwritten(session_id)) is None:
+                if (begun := known or await self._runs.unwritten(caller, session_id)) is None:
                     async with self._database.connection() as connection:
                         begun = await store.begin_turn(
                             connection,
@@ -124,7 +124,7 @@ class Conversation:
             except DatabaseDown:
                 if replaces:
                     raise  # what is to be replaced cannot be marked
-                if run := self._runs.of_session(session_id):
+                if (run := self._runs.of_session(session_id)) and self._reaches(caller, run):
                     begun = store.Begun("busy", run.place.turn_id, run.place.attempt)
                 else:
                     begun = self._runs.afloat.begin(
