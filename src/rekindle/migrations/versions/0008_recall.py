@@ -32,6 +32,8 @@ def upgrade() -> None:
             ALTER pooled SET STORAGE EXTERNAL, ALTER tokens SET STORAGE EXTERNAL;
         -- A search compares stamps to know whether anything has changed, and reads blocks in this order.
         CREATE INDEX recall_blocks_user ON recall_blocks (user_id, session_id, block) INCLUDE (through_seq, stamp);
+        -- How far another embedder has come is counted without reading the blocks.
+        CREATE INDEX recall_blocks_meaning ON recall_blocks (meaning);
         """
     )
     fence("recall_blocks")
