@@ -46,7 +46,8 @@ def days_until(date_wanted: date) -> str:
     """
     days = (date_wanted - datetime.now(UTC).date()).days
     when = f"{date_wanted:%A}, {date_wanted.day} {date_wanted:%B %Y}"
-    return f"{when} is {'today' if days == 0 else f'in {days} days' if days > 0 else f'{-days} days ago'}."
+    so_many = f"{abs(days)} day{'' if abs(days) == 1 else 's'}"
+    return f"{when} is {'today' if days == 0 else f'in {so_many}' if days > 0 else f'{so_many} ago'}."
 
 
 def convert(amount: float, unit: str, to: str) -> str:
@@ -62,14 +63,14 @@ def convert(amount: float, unit: str, to: str) -> str:
     one, other = _unit(unit), _unit(to)
     if {one, other} == {"celsius", "fahrenheit"}:
         result = (amount - 32) / 1.8 if one == "fahrenheit" else amount * 1.8 + 32
-        return f"{amount:g} degrees {one} are {result:.4g} degrees {other}."
+        return f"{amount:g} °{one[0].upper()} is {result:.4g} °{other[0].upper()}."
     if one not in _UNITS or other not in _UNITS:
         return f"The units known are {', '.join([*_UNITS, 'celsius', 'fahrenheit'])}."
     (kind, size), (other_kind, other_size) = _UNITS[one], _UNITS[other]
     if kind != other_kind:
         return f"A {one} and a {other} do not measure the same."
     result = amount * size / other_size
-    return f"{_so_many(amount, one)} are {_so_many(result, other)}."
+    return f"{_so_many(amount, one)} {'is' if amount == 1 else 'are'} {_so_many(result, other)}."
 
 
 def _so_many(amount: float, unit: str) -> str:

@@ -430,6 +430,17 @@ def test_people_are_known_by_the_names_they_are_greeted_with(
     assert (asked.about, asked.first_person) == (about, first_person)
 
 
+def test_of_a_model_that_has_become_wider_the_newer_vectors_are_compared() -> None:
+    line = Line(1, "user", "My sister moved to Lisbon.", BEGAN, "Ann")
+    blocks = [
+        pack(UUID(int=n), [line], None, ("model", np.ones((1, width), np.float32))) for n, width in ((1, 64), (2, 128))
+    ]
+    [part] = all_of(packed(blocks)).parts
+    places, signs = part.wholes["model"]
+    assert (places is not None and places.tolist(), signs.shape) == ([1], (2, 1))
+    assert part.packed == packed(blocks)
+
+
 def test_it_is_kept_of_a_line_whether_it_tells_of_oneself_and_names_anything() -> None:
     said = ["My sister moved to Lisbon", "Hi Ann, you told me so", "Lisbon it is", "So, Ann, is your cat well?"]
     lines = [Line(seq, "user", text, BEGAN, ["Ann", "Bob"][seq % 2]) for seq, text in enumerate(said, 1)]

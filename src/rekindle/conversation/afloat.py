@@ -1,5 +1,6 @@
 """While the database is away: live sessions go on from memory, and what is said is written when it is back."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -75,6 +76,7 @@ class Afloat:
         self._said: dict[UUID, SaidAfloat] = {}
         self._unwritten: list[Unwritten] = []
         self._since: float | None = None
+        self._writing = asyncio.Lock()
 
     def remember(self, place: Place, assistant: str, prompt: Prompt) -> None:
         """A turn has begun: this is what its session is about now."""
@@ -184,18 +186,19 @@ class Afloat:
         What was said in a session where another server has a reply to end first goes on waiting.
         """
         waits: set[UUID] = set()
-        for turn in list(self._unwritten):
-            if turn.place.session_id in waits:
-                continue
-            written = await self._write(turn)
-            if written is None:
-                waits.add(turn.place.session_id)
-                continue
-            if not written:
-                # Not ours to write any more: its session was deleted for good, or the turn was tried again elsewhere.
-                log.warning("turn.not_written", turn=str(turn.place.turn_id))
-            self._unwritten = [other for other in self._unwritten if other is not turn]
-            metrics.TURNS_UNWRITTEN.set(len(self._unwritten))
+        async with self._writing:  # written by two at once, a turn would be none that was ours to one of them
+            for turn in list(self._unwritten):
+                if turn.place.session_id in waits:
+                    continue
+                written = await self._write(turn)
+                if written is None:
+                    waits.add(turn.place.session_id)
+                    continue
+                if not written:
+                    # Its session was deleted for good, or the turn was tried again elsewhere.
+                    log.warning("turn.not_written", turn=str(turn.place.turn_id))
+                self._unwritten = [other for other in self._unwritten if other is not turn]
+                metrics.TURNS_UNWRITTEN.set(len(self._unwritten))
         if not self._said and not self._unwritten:
             self._since = None
             for live in self._live.values():

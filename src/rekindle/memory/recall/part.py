@@ -93,16 +93,19 @@ def _wholes(kept: Packed, sizes: Places) -> dict[str, tuple[Places | None, NDArr
     names = kept.meanings
     different = dict.fromkeys(names)
     signs = np.frombuffer(kept.pooled, np.uint64)
-    if len(different) == 1 and len(signs):
+    groups = numbers(kept.pooled_sizes) // 8
+    widths = groups // sizes
+    if len(different) == 1 and len(signs) and (widths == widths[0]).all():
         return {names[0]: (None, np.ascontiguousarray(signs.reshape(int(sizes.sum()), -1).T))}
     found: dict[str, tuple[Places | None, NDArray[np.uint64]]] = {}
-    ends = np.cumsum(numbers(kept.pooled_sizes) // 8)
-    starts, lines = ends - numbers(kept.pooled_sizes) // 8, np.concatenate(([0], np.cumsum(sizes)))
+    ends, lines = np.cumsum(groups), np.concatenate(([0], np.cumsum(sizes)))
+    starts = ends - groups
     for name in different:
-        own = [block for block, other in enumerate(names) if other == name and ends[block] > starts[block]]
+        own = [block for block, other in enumerate(names) if other == name and widths[block]]
         if own:
+            # A server may have changed how wide its model's vectors are: those of another width are not compared.
+            own = [block for block in own if widths[block] == widths[own[-1]]]
             places = np.concatenate([np.arange(lines[block], lines[block + 1]) for block in own])
-            width = (ends[own[0]] - starts[own[0]]) // sizes[own[0]]
-            rows = np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, width)
+            rows = np.concatenate([signs[starts[block] : ends[block]] for block in own]).reshape(-1, widths[own[-1]])
             found[name] = places, np.ascontiguousarray(rows.T)
     return found
