@@ -1,6 +1,7 @@
 """The house put together: each service made once, with what it stands on."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ async def open_house(
     The embedded PostgreSQL is started if none is set, and stopped at the end unless another process uses it.
     """
     crew = Crew(assistants)
+    if not structlog.is_configured():  # somebody's own program: what it prints is its own
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     async with AsyncExitStack() as stack:
         conninfo = await asyncio.to_thread(database_for, settings, stack)
         await asyncio.to_thread(migrate, conninfo)
