@@ -20,7 +20,8 @@ run: setup ## Serve on http://127.0.0.1:8000, or on the port of PORT=
 
 test: check page ## Check, and run all tests; show the coverage of lines and branches
 	@$(BIN)/python -m scripts.browser
-	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term
+	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=
+	@$(BIN)/coverage report  # by itself: within pytest it is reckoned twice
 
 check: setup ## Look for what is wrong without running it
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Commands in processes forked from one that has the libraries loaded: each starts in a fraction of the time."""
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -90,6 +91,7 @@ def rekindle(
 def _run(
     arguments: list[str], environment: dict[str, str], folder: str, said: str, output: str, errors: str | None
 ) -> None:
+    gc.freeze()  # the libraries stay: the garbage collector need not go through them, nor copy their pages
     writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     if Path(output).is_char_device():
         os.login_tty(os.open(output, os.O_RDWR))

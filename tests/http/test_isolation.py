@@ -38,7 +38,8 @@ OURS = [operation for operation in GUARDED if operation not in ADMIN]
 """What people do with what is theirs."""
 NAMING = [operation for operation in EVERY if operation.names_something and operation not in ADMIN]
 WORDS = "The blue door is where the key is kept."
-TITLES = ("Hello.", WORDS)
+SAID = {"A short talk": "Hello.", "A talk of doors": WORDS}
+"""What is said in a person's sessions, by their titles; those are not what any session is named by itself."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def owner(asking_for_all: Asking) -> Owner:
     server = asking_for_all.server
     email = f"{uuid4().hex}@example.com"
     with server.client(email) as http:
-        sessions = [http.post("/api/v1/sessions", json={"title": words}).json()["id"] for words in TITLES]
+        sessions = [http.post("/api/v1/sessions", json={"title": title}).json()["id"] for title in SAID]
         turns = [
             http.post(f"/api/v1/sessions/{session}/turns", json={"message": words}).json()["id"]
-            for session, words in zip(sessions, TITLES, strict=True)
+            for session, words in zip(sessions, SAID.values(), strict=True)
         ]
         http.post("/chat", json={"message": WORDS})
         http.post("/chat/send", json={"message": WORDS})
@@ -106,7 +107,7 @@ def stored(asking: Asking) -> list[tuple[Any, ...]]:
             # Of titles those that somebody gave: each minute a job names sessions that have none.
             "SELECT (SELECT count(*) FROM users), count(*), count(ended_at), sum(last_seq), max(last_seen_at), "
             "count(*) FILTER (WHERE title = ANY(%s)) FROM sessions",
-            (list(TITLES),),
+            (list(SAID),),
         ).fetchall()
 
 
