@@ -20,12 +20,12 @@ MADE = "<!-- Made from the code by `make reference`. -->\n"
 Schema = dict[str, Any]
 
 
-def pages() -> dict[str, str]:
-    """The name and the text of every page."""
+def pages(described: Schema) -> dict[str, str]:
+    """The name and the text of every page, given the API's description."""
     return {
         "settings.md": settings_page(),
         "commands.md": commands_page(),
-        "endpoints.md": endpoints_page(create_app(Settings(_env_file=None)).openapi()),  # type: ignore[call-arg]
+        "endpoints.md": endpoints_page(described),
         "errors.md": errors_page(),
     }
 
@@ -299,5 +299,5 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for file, text in pages().items():
+    for file, text in pages(create_app(Settings(_env_file=None)).openapi()).items():  # type: ignore[call-arg]
         (FOLDER / file).write_text(text)

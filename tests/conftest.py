@@ -24,6 +24,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
+from pydantic_settings import PydanticBaseSettingsSource
 
 from rekindle.embedded import EmbeddedPostgres
 from rekindle.house import House, open_house
@@ -163,8 +164,18 @@ async def say(house: House, caller: Caller, session: Session, text: str = "Hello
     return await house.conversation.outcome(caller, turn.id)
 
 
+class GivenSettings(Settings):
+    """Settings that are what they are given: no environment and no file is looked at."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: Any, init_settings: PydanticBaseSettingsSource, *others: Any, **named: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
-    """Settings for a house under test: the built-in model unless told otherwise, and nothing of the environment."""
+    """Settings for a house under test: the built-in model unless told otherwise."""
     values: dict[str, Any] = {
         "database_url": SecretStr(conninfo),
         "data_dir": data_dir,
@@ -179,7 +190,7 @@ def make_settings(conninfo: str, data_dir: Path, **changes: Any) -> Settings:
         "recall_seconds": 20,
         **changes,
     }
-    return Settings(_env_file=None, **values)  # type: ignore[call-arg]
+    return GivenSettings(**values)
 
 
 def asking_settings(model: ModelServer, /, **changes: Any) -> dict[str, Any]:

@@ -68,25 +68,32 @@ def sources() -> dict[str, Path]:
 
 
 @cache
-def tree(name: str) -> ast.Module:
-    return ast.parse(sources()[name].read_text())
+def nodes(name: str) -> tuple[ast.AST, ...]:
+    """All that a module's text says, part by part."""
+    return tuple(ast.walk(ast.parse(sources()[name].read_text())))
 
 
 @cache
 def imports() -> tuple[Import, ...]:
-    """Every import of our own modules, those inside functions too."""
-    return tuple(found for name in sources() for found in _imports_of(name))
+    """Those of all of them."""
+    return tuple(found for name in sources() for found in imports_of(name))
+
+
+@cache
+def imports_of(name: str) -> tuple[Import, ...]:
+    """Every import of our own modules by one of them, those inside functions too."""
+    return tuple(_imports_of(name))
 
 
 def _imports_of(name: str) -> Iterator[Import]:
     typing_only = {
         id(inner)
-        for node in ast.walk(tree(name))
+        for node in nodes(name)
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
         for inner in ast.walk(node)
     }
     lines = sources()[name].read_text().splitlines()
-    for node in ast.walk(tree(name)):
+    for node in nodes(name):
         wanted: list[str] = []
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             wanted = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -108,7 +115,7 @@ def _imports_of(name: str) -> Iterator[Import]:
 def libraries(name: str) -> set[str]:
     """The other packages that a module imports, by their first name."""
     found = set()
-    for node in ast.walk(tree(name)):
+    for node in nodes(name):
         match node:
             case ast.ImportFrom(module=str(module), level=0):
                 found.add(module.partition(".")[0])
@@ -134,7 +141,7 @@ def is_store(name: str) -> bool:
 def touches_tables(name: str) -> bool:
     """Whether a module reads or writes rows itself, being a store or using one for more than the shape of its rows."""
     return is_store(name) or any(
-        i.imported == "database" or (is_store(i.imported) and not i.taken[:1].isupper()) for i in _imports_of(name)
+        i.imported == "database" or (is_store(i.imported) and not i.taken[:1].isupper()) for i in imports_of(name)
     )
 
 
@@ -201,7 +208,7 @@ def test_sql_is_in_stores_only() -> None:
 def _executes(name: str) -> bool:
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute"
-        for node in ast.walk(tree(name))
+        for node in nodes(name)
     )
 
 
@@ -219,7 +226,7 @@ def test_names_say_what_things_are() -> None:
         f"{name}: {node.name}"
         for name in sources()
         if not name.startswith(("http.doors", "doors"))
-        for node in ast.walk(tree(name))
+        for node in nodes(name)
         if isinstance(node, definitions) and vague.search(node.name)
     ] == []
     assert [name for name in sources() if vague.search(name.rpartition(".")[2]) and not name.startswith("doors")] == []
@@ -230,7 +237,7 @@ def test_nothing_is_swallowed_without_a_reason() -> None:
     unexplained = []
     for name, path in sources().items():
         lines = path.read_text().splitlines()
-        for node in ast.walk(tree(name)):
+        for node in nodes(name):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             caught = {"BaseException"} if node.type is None else set(re.findall(r"\w+", ast.unparse(node.type)))
@@ -245,12 +252,12 @@ def test_every_task_is_kept_by_somebody() -> None:
     for name in sources():
         groups = {
             item.optional_vars.id
-            for node in ast.walk(tree(name))
+            for node in nodes(name)
             if isinstance(node, ast.AsyncWith)
             for item in node.items
             if "TaskGroup" in ast.unparse(item.context_expr) and isinstance(item.optional_vars, ast.Name)
         }
-        for node in ast.walk(tree(name)):
+        for node in nodes(name):
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
                 continue
             owner, _, called = ast.unparse(node.value.func).rpartition(".")

@@ -266,6 +266,24 @@ async def test_a_transaction_that_fails_leaves_nothing_behind(house: House, call
     assert (await house.sessions.get(caller, session.id)).title == "before"
 
 
+async def test_who_goes_on_after_a_statement_that_failed_is_told_that_nothing_was_kept(
+    house: House, caller: Caller
+) -> None:
+    session = await house.sessions.start(caller, title="before")
+    with pytest.raises(psycopg.errors.PipelineAborted):
+        async with house.database.transaction(caller.user_id) as connection:
+            await connection.execute("UPDATE sessions SET title = 'after' WHERE id = %s", (session.id,))
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await (await connection.execute("SELECT 1 / 0")).fetchone()
+    # Nor is the database taken to be away for it; and what fails unseen is said as the block ends.
+    assert (await house.sessions.get(caller, session.id)).title == "before"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        async with house.database.transaction(caller.user_id) as connection:
+            await connection.execute("UPDATE sessions SET title = 'after' WHERE id = %s", (session.id,))
+            await connection.execute("SELECT 1 / 0")
+    assert (await house.sessions.get(caller, session.id)).title == "before"
+
+
 async def test_a_database_that_is_busy_is_not_taken_for_one_that_is_away(conninfo: str) -> None:
     database = Database(conninfo, pool_size=2, wait_seconds=0.3)
     await database.open()

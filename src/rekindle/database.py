@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 from psycopg import AsyncConnection, DatabaseError, OperationalError, sql
 from psycopg.abc import Buffer
-from psycopg.errors import QueryCanceled
+from psycopg.errors import PipelineAborted, QueryCanceled
 from psycopg.pq import PipelineStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
@@ -66,7 +66,10 @@ class _UtcLoader(TimestamptzLoader):
     """Times are in UTC here, whatever zone the database is set to."""
 
     def load(self, data: Buffer) -> datetime:
-        return super().load(data).astimezone(UTC)
+        try:
+            return datetime.fromisoformat(str(data, "ascii")).astimezone(UTC)
+        except ValueError:
+            return super().load(data).astimezone(UTC)
 
 
 class DatabaseDown(Unavailable):
@@ -141,6 +144,8 @@ class Database:
                 # The pool may lose a cancellation that comes as it hands out a connection (psycopg issue 1345): a task
                 # that works in rounds would never end, and with it neither would the server.
                 raise asyncio.CancelledError
+        except PipelineAborted:
+            raise  # a statement failed, and who saw it went on: no sign of the database being away
         except QueryCanceled as error:
             raise TooMuch from error
         except (OperationalError, TimeoutError) as error:
@@ -187,10 +192,13 @@ class Database:
 
     @asynccontextmanager
     async def _as(self, become: LiteralString, *arguments: Any) -> AsyncIterator[Connection]:
-        # The pipeline sends BEGIN and the identity along with the first statement: no round trips of their own.
-        async with self.connection() as connection, connection.pipeline(), connection.transaction():
+        # BEGIN and the identity go along with the first statement, COMMIT with what ends the pipeline: psycopg's own
+        # `transaction()` makes three round trips more. What fails is rolled back as the connection returns to the pool.
+        async with self.connection() as connection, connection.pipeline():
+            await connection.execute("BEGIN")
             await connection.execute(become, arguments)
             yield connection
+            await connection.execute("COMMIT")
 
     async def notices(self, channel: str, *, quiet_seconds: float) -> AsyncGenerator[str | None]:
         """What is notified on `channel`, heard on a connection of its own until that is lost (`DatabaseDown`).

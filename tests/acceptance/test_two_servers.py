@@ -20,9 +20,6 @@ TURNS = 64
 WORDS = " ".join(f"w{n:03}" for n in range(100))
 
 
-pytestmark = pytest.mark.xdist_group("two servers")
-
-
 @pytest.fixture(scope="module")
 def model_for_all() -> Iterator[ModelServer]:
     with ModelServer() as model:

@@ -36,6 +36,7 @@ from rekindle.errors import (
 )
 from rekindle.settings import Settings
 from rekindle.testing import Hang, ModelServer, Refusal, Reply, Step, Then, ToolCall
+from tests.conftest import GivenSettings
 
 KEY = "sk-proj-abcdefghijklmnop"
 HELLO = Prompt((Said("user", "Hello, can you hear me?"),))
@@ -51,7 +52,7 @@ def settings_for(url: str, **changed: Any) -> Settings:
         "token_gap_seconds": 0.3,
         "model_retries": 2,
     }
-    return Settings(_env_file=None, **(chosen | changed))  # type: ignore[call-arg]
+    return GivenSettings(**(chosen | changed))
 
 
 @pytest.fixture

@@ -53,12 +53,12 @@ async def test_selecting_everything_shows_ones_own_only(house: House, email: str
     filled = set()
     for name, column in (await tables_of_people(house)).items():
         for caller in (one, other):
-            async with house.database.transaction(caller.user_id) as connection:
-                try:
+            try:
+                async with house.database.transaction(caller.user_id) as connection:
                     cursor = await connection.execute(f"SELECT {column} AS whose FROM {name}")
                     found = await cursor.fetchall()
-                except psycopg.errors.InsufficientPrivilege:
-                    break  # not for users at all
+            except psycopg.errors.InsufficientPrivilege:
+                break  # not for users at all
             # The counts of all users together bear no one's name.
             assert {row["whose"] for row in found} <= {caller.user_id, UUID(int=0)}, name
             if found:

@@ -27,7 +27,7 @@ GOOD = "The user asked about pools in Austin. The assistant named three of them.
 
 
 def written(text: str, **lists: list[str]) -> Reply:
-    return Reply(json.dumps({"text": text, **lists}))
+    return Reply([json.dumps({"text": text, **lists})])
 
 
 @pytest.fixture
