@@ -117,7 +117,8 @@ async def two(
             model, lease_seconds=1, user_tokens_per_day=100_000, redis_url=SecretStr(redis.url)
         )
         far: House = await open_a_house(**settings)
-        async with open_house(make_settings(wire.conninfo, data_dir, **settings)) as near:
+        # A grace that outlasts the second in which a database that was away is not asked again.
+        async with open_house(make_settings(wire.conninfo, data_dir, grace_seconds=2, **settings)) as near:
             session = await far.sessions.start(caller)
             yield Two(near, far, wire, caller, session)
         await wire.cut()

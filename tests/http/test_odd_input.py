@@ -16,6 +16,7 @@ from tests.conftest import Asking
 from tests.http.problems import MARK, assert_problem
 from tests.http.routes import ADMIN, API, OPERATIONS, Caller, Operation
 
+EVERYTHING = [*OPERATIONS, *ADMIN]
 WILD = [
     b"x" * 10_000,
     b"\xff\xfe",
@@ -28,17 +29,18 @@ WILD = [
 ]
 
 
-@pytest.mark.parametrize("operation", [*OPERATIONS, *ADMIN], ids=str)
+@pytest.mark.parametrize("operation", EVERYTHING, ids=str)
 def test_wild_headers_break_nothing(caller: Caller, operation: Operation) -> None:
     url = operation.url(**(caller.ids_for(operation) if operation.method == "GET" else {}))
     names = {"Accept", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Cookie", "X-Forwarded-For", "Forwarded"}
     names |= {p["name"] for p in operation.parameters("header")}
-    for value in WILD:
-        for headers in (dict.fromkeys(names, value), {"Authorization": value, "Host": value}):
-            answer = caller.http.request(operation.method, url, headers=headers)  # type: ignore[arg-type]
-            assert answer.status_code < 500, (headers.keys(), value)
-            if answer.status_code >= 400:
-                assert_problem(answer)
+    # Who asks, and of whom, is read before it matters what for: each operation hears one of the values there.
+    who = WILD[EVERYTHING.index(operation) % len(WILD)]
+    for headers in (*(dict.fromkeys(names, value) for value in WILD), {"Authorization": who, "Host": who}):
+        answer = caller.http.request(operation.method, url, headers=headers)  # type: ignore[arg-type]
+        assert answer.status_code < 500, headers
+        if answer.status_code >= 400:
+            assert_problem(answer)
 
 
 def test_metadata_is_kept_as_it_was_sent_up_to_its_limit(caller: Caller) -> None:
@@ -67,7 +69,6 @@ def takes_something(operation: Operation) -> bool:
     return operation.body is not None or bool(operation.parameters("query") + operation.parameters("header"))
 
 
-EVERYTHING = [*OPERATIONS, *ADMIN]
 CASES = [
     *((operation, GenerationMode.POSITIVE) for operation in EVERYTHING),
     *((operation, GenerationMode.NEGATIVE) for operation in EVERYTHING if takes_something(operation)),
@@ -82,7 +83,7 @@ def test_whatever_is_made_up_from_the_description_is_answered_as_described(
     authorization = {"Authorization": caller.http.headers["Authorization"]}
 
     @settings(
-        max_examples=4,
+        max_examples=3,
         deadline=None,
         derandomize=True,
         database=None,

@@ -95,6 +95,17 @@ def test_a_question_has_its_tokens_of_length_one(model: MiniLM) -> None:
     assert len(model.question("").tokens) > 0
 
 
+def test_questions_that_are_nearly_of_one_length_are_read_in_one_run_and_hardly_otherwise(model: MiniLM) -> None:
+    texts = ["What did I paint in my garden?", "What did Jo paint in Jo's own garden?", "Why?"]
+    together, alone = model.questions(texts), [model.question(text) for text in texts]
+    for one, other in zip(together, alone, strict=True):
+        assert one.tokens.shape == other.tokens.shape
+        assert (np.sum(one.tokens * other.tokens, axis=1) > 0.9).all()
+        assert one.whole @ other.whole > 0.97
+    assert len(together[1].tokens) == len(together[0].tokens) + 3
+    assert (together[2].tokens == alone[2].tokens).all()
+
+
 def test_a_server_embeds_with_it_when_it_is_there_and_nothing_else_is_set(weights: Path, tmp_path: Path) -> None:
     def settings(**given: object) -> Settings:
         return Settings(_env_file=None, data_dir=tmp_path, **given)  # type: ignore[arg-type, call-arg]

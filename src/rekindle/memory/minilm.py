@@ -41,6 +41,9 @@ LONGEST_LINE = 126
 _WINDOW = 126
 """Tokens of consecutive lines that go through the model together: as many as it was trained on, with its two marks."""
 _BEGIN, _END = 101, 102
+_MARKS_MORE = 3
+"""Marks of the end that a question may have more, to be as long as another and go through with it: they turn its
+vectors as little as the eight bits do. A mask would cost every run."""
 _BATCH_TOKENS = 128
 """Together at most: what is between the layers then stays in the processor's cache."""
 _SLOWER = ["SkipLayerNormFusion"]
@@ -91,8 +94,11 @@ class MiniLM:
     def questions(self, texts: Sequence[str]) -> list[Question]:
         """So of each of some questions, which cost less together."""
         found = []
-        for hidden in self._run([self._ids(text, LONGEST_QUESTION) for text in texts]):
-            vectors = _of_length_one(hidden)
+        texts_ids = [self._ids(text, LONGEST_QUESTION) for text in texts]
+        longest = max(map(len, texts_ids), default=0)
+        alike = [ids + [_END] * more if (more := longest - len(ids)) <= _MARKS_MORE else ids for ids in texts_ids]
+        for ids, hidden in zip(texts_ids, self._run(alike), strict=True):
+            vectors = _of_length_one(hidden[: len(ids) + 2])
             # The marks of beginning and end say nothing, unless they are all there is.
             tokens = vectors[1:-1] if len(vectors) > 2 else vectors
             found.append(Question(tokens, _of_length_one(vectors.mean(axis=0))))
