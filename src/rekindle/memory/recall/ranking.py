@@ -317,7 +317,7 @@ def _among_its_own(alike: Scores) -> Scores:
 
 def _alike(known: NDArray[np.uint64], own: NDArray[np.uint64]) -> Scores:
     """How many more signs each line shares with the question than by chance, in standard deviations of chance."""
-    different = np.bitwise_count(known ^ own[:, None]).sum(axis=0, dtype=np.int16)
+    different: NDArray[np.int16] = np.bitwise_count(known ^ own[:, None]).sum(axis=0, dtype=np.int16)
     width = 64 * len(own)
     return ((width - 2 * different) / math.sqrt(width)).astype(np.float32)
 
