@@ -70,7 +70,7 @@ def write(folder: Path, count: int) -> None:
 async def run(house: House, folder: Path, embedder: Timed | None, table: Table, count: int) -> None:
     """One way of bringing in and searching."""
     way = "words and meaning" if embedder else "words"
-    knowledge = Knowledge(house.database, Search(house.database, embedder), house.fetcher)
+    knowledge = Knowledge(house.database, Search(house.database, embedder), house.fetcher, house.studies)
 
     async def ingest(what: str, expected: tuple[int, int, int]) -> Outcome:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

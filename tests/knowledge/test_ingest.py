@@ -305,7 +305,7 @@ class Counting:
 
 
 def with_embedder(house: House, embedder: Counting | None) -> Knowledge:
-    return Knowledge(house.database, Search(house.database, embedder), house.fetcher)
+    return Knowledge(house.database, Search(house.database, embedder), house.fetcher, house.studies)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Filters:
 class Knowledge:
     """Documents of one server. `assistant`: whose they are, and who looks; None: every assistant's."""
 
-    def __init__(self, database: Database, search: Search, fetcher: Fetcher, studies: Studies | None = None) -> None:
+    def __init__(self, database: Database, search: Search, fetcher: Fetcher, studies: Studies) -> None:
         self._database = database
         self._studies = studies
         self._search = search
@@ -197,8 +197,7 @@ class Knowledge:
 
         While the assistant's folder is being read for this server's start, that is waited for.
         """
-        if self._studies:
-            await self._studies.over(assistant)
+        await self._studies.over(assistant)
         return await self._search.find(query, assistant, user_id=user_id, after=after, limit=limit)
 
     @property
@@ -208,8 +207,7 @@ class Knowledge:
 
     async def is_there_for(self, errand: Errand) -> bool:
         """Whether there is anything to look up for a turn's assistant."""
-        soon = self._studies is not None and self._studies.under_way(errand.assistant)
-        return soon or await self._search.has_any(errand.assistant)
+        return self._studies.under_way(errand.assistant) or await self._search.has_any(errand.assistant)
 
     async def is_behind(self) -> bool:
         """Whether passages lack a vector of the embedder that is set."""

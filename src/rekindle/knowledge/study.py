@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 SECONDS = 15.0
 """Longest wait, from the server's start on: a folder that takes longer is looked up as far as it is read."""
@@ -30,8 +31,10 @@ class Studies:
 
     async def over(self, assistant: str | None) -> None:
         """Come back when the folder has been read, or when that takes too long."""
-        while assistant is not None and self.under_way(assistant):
-            if not await self._is_studying(assistant):
-                self._until.pop(assistant, None)
-            else:
-                await asyncio.sleep(_LOOK_SECONDS)
+        if assistant is None or not self.under_way(assistant):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._until[assistant] - time.monotonic()):
+                while await self._is_studying(assistant):  # noqa: ASYNC110 the job may be another server's
+                    await asyncio.sleep(_LOOK_SECONDS)
+        self._until.pop(assistant, None)
