@@ -24,16 +24,15 @@ def upgrade() -> None:
             words bytea NOT NULL,
             pooled bytea NOT NULL,
             tokens bytea NOT NULL,
-            PRIMARY KEY (session_id, block),
+            PRIMARY KEY (session_id, block) INCLUDE (through_seq, model, meaning),
             FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE ON UPDATE CASCADE
         ) WITH (toast_tuple_target = 8160);
+        -- What is not kept yet, or by another model, is looked for each minute: in the key, without reading the blocks.
         ALTER TABLE recall_blocks
             ALTER facts SET STORAGE EXTERNAL, ALTER words SET STORAGE EXTERNAL,
             ALTER pooled SET STORAGE EXTERNAL, ALTER tokens SET STORAGE EXTERNAL;
         -- A search compares stamps to know whether anything has changed, and reads blocks in this order.
         CREATE INDEX recall_blocks_user ON recall_blocks (user_id, session_id, block) INCLUDE (through_seq, stamp);
-        -- How far another embedder has come is counted without reading the blocks.
-        CREATE INDEX recall_blocks_meaning ON recall_blocks (meaning);
         """
     )
     fence("recall_blocks")
