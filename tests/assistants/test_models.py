@@ -48,8 +48,6 @@ def settings_for(url: str, **changed: Any) -> Settings:
         "model": "openai:scripted",
         "openai_base_url": url,
         "openai_api_key": KEY,
-        "first_token_seconds": 0.6,
-        "token_gap_seconds": 0.3,
         "model_retries": 2,
     }
     return GivenSettings(**(chosen | changed))
@@ -233,16 +231,18 @@ class TestAWholeAnswer:
 
 
 class TestSlowServers:
-    async def test_slow_tokens_are_waited_for(self, server: ModelServer, assistants: Assistants) -> None:
+    async def test_slow_tokens_are_waited_for(self, server: ModelServer, make: Callable[..., Assistants]) -> None:
         server.script(Reply("one two three four five", delay=0.15))
-        events, error = await told(assistants)
+        events, error = await told(make(token_gap_seconds=2))
         assert error is None
         assert text(events) == "one two three four five"
 
-    async def test_a_server_that_never_answers_is_given_up(self, server: ModelServer, assistants: Assistants) -> None:
+    async def test_a_server_that_never_answers_is_given_up(
+        self, server: ModelServer, make: Callable[..., Assistants]
+    ) -> None:
         server.script(Hang())
         start = time.monotonic()
-        events, error = await told(assistants)
+        events, error = await told(make(first_token_seconds=0.6))
         assert type(error) is ModelTimedOut
         assert 0.5 < time.monotonic() - start < 20
         assert usage(events) == Usage("openai:scripted", usage(events).input_tokens, 0, estimated=True)
@@ -251,31 +251,31 @@ class TestSlowServers:
 
     @pytest.mark.parametrize("then", ["silence", "comments"])
     async def test_headers_and_keep_alives_are_not_an_answer(
-        self, server: ModelServer, assistants: Assistants, then: Then
+        self, server: ModelServer, make: Callable[..., Assistants], then: Then
     ) -> None:
         server.script(Reply("", then=then))
         start = time.monotonic()
-        events, error = await told(assistants)
+        events, error = await told(make(first_token_seconds=0.6))
         assert type(error) is ModelTimedOut
         assert time.monotonic() - start < 20
         assert text(events) == ""
 
     @pytest.mark.parametrize("then", ["silence", "comments"])
     async def test_a_silence_within_the_answer_keeps_its_partial_text(
-        self, server: ModelServer, assistants: Assistants, then: Then
+        self, server: ModelServer, make: Callable[..., Assistants], then: Then
     ) -> None:
         server.script(Reply("Well, let me", then=then))
         start = time.monotonic()
-        events, error = await told(assistants)
+        events, error = await told(make(token_gap_seconds=0.3))
         assert type(error) is ModelTimedOut
         assert time.monotonic() - start < 20
         assert text(events) == "Well, let me"
         assert usage(events).estimated
         assert usage(events).output_tokens == 3
 
-    async def test_the_server_is_hung_up_on(self, server: ModelServer, assistants: Assistants) -> None:
+    async def test_the_server_is_hung_up_on(self, server: ModelServer, make: Callable[..., Assistants]) -> None:
         server.script(Reply("Well,", then="silence"))
-        await told(assistants)
+        await told(make(token_gap_seconds=0.3))
         asked = server.wait()
         assert await asyncio.to_thread(asked.ended.wait, 2)
         assert asked.left
@@ -329,11 +329,11 @@ class TestRetries:
         assert len(server.requests) == 3
 
     async def test_a_pause_beyond_our_patience_is_not_waited_for(
-        self, server: ModelServer, assistants: Assistants
+        self, server: ModelServer, make: Callable[..., Assistants]
     ) -> None:
         server.script(Refusal(429, "Slow down.", retry_after=30))
         start = time.monotonic()
-        events, error = await told(assistants)
+        events, error = await told(make(first_token_seconds=5))
         assert type(error) is ModelBusy
         assert str(error) == "The model's server is overloaded: Slow down."
         assert error.extra == {"model_status": 429, "retry_after": 30}
@@ -697,11 +697,12 @@ class TestTools:
     async def test_failures_after_a_tool_keep_what_was_said_and_what_was_used(
         self,
         server: ModelServer,
-        assistants: Assistants,
+        make: Callable[..., Assistants],
         step: Reply | Hang | Refusal,
         kind: type[ModelError],
     ) -> None:
         server.script(Reply("Let me see.", tool_calls=(ToolCall("add", {"a": 1, "b": 2}),)), step)
+        assistants = make(first_token_seconds=2 if isinstance(step, Hang) else 20, token_gap_seconds=0.5)
         events, error = await told(assistants, assistant=Assistant(tools=(add,)))
         assert type(error) is kind
         assert text(events).startswith("Let me see.")
