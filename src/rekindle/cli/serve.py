@@ -73,7 +73,7 @@ def serve(
             from rekindle.app import create_app
 
             there = settings.model_copy(update={"database_url": SecretStr(conninfo)})
-            uvicorn.run(create_app(there, crew, drain_on_signals=True), **options)  # type: ignore[arg-type]
+            uvicorn.run(create_app(there, crew, own_process=True), **options)  # type: ignore[arg-type]
         else:
             os.environ[DATABASE_VARIABLE] = conninfo
             os.environ[ASSISTANTS_VARIABLE] = os.pathsep.join(str(path.resolve()) for path in assistants or [])
@@ -86,7 +86,7 @@ def worker() -> object:
 
     server_logs()
     folders = [Path(path) for path in os.environ.get(ASSISTANTS_VARIABLE, "").split(os.pathsep) if path]
-    return create_app(Settings(), load_assistants(folders), drain_on_signals=True)
+    return create_app(Settings(), load_assistants(folders), own_process=True)
 
 
 def check_exposure(settings: Settings, host: str) -> None:
