@@ -20,7 +20,7 @@ run: setup ## Serve on http://127.0.0.1:8000, or on the port of PORT=
 
 test: check page ## Check, and run all tests; show the coverage of lines and branches
 	@$(BIN)/python -m scripts.browser
-	$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=
+	$(BIN)/pytest -n 4 --dist worksteal --cov --cov-report=
 	@$(BIN)/coverage report  # by itself: within pytest it is reckoned twice
 
 check: setup ## Look for what is wrong without running it
