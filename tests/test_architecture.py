@@ -75,14 +75,8 @@ def nodes(name: str) -> tuple[ast.AST, ...]:
 
 @cache
 def imports() -> tuple[Import, ...]:
-    """Those of all of them."""
-    return tuple(found for name in sources() for found in imports_of(name))
-
-
-@cache
-def imports_of(name: str) -> tuple[Import, ...]:
-    """Every import of our own modules by one of them, those inside functions too."""
-    return tuple(_imports_of(name))
+    """Every import of our own modules, those inside functions too."""
+    return tuple(found for name in sources() for found in _imports_of(name))
 
 
 def _imports_of(name: str) -> Iterator[Import]:
@@ -141,7 +135,9 @@ def is_store(name: str) -> bool:
 def touches_tables(name: str) -> bool:
     """Whether a module reads or writes rows itself, being a store or using one for more than the shape of its rows."""
     return is_store(name) or any(
-        i.imported == "database" or (is_store(i.imported) and not i.taken[:1].isupper()) for i in imports_of(name)
+        i.imported == "database" or (is_store(i.imported) and not i.taken[:1].isupper())
+        for i in imports()
+        if i.importer == name
     )
 
 
