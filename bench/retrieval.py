@@ -36,10 +36,10 @@ from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
 from rekindle.memory.minilm import MiniLM
 from rekindle.memory.recall import store
-from rekindle.memory.recall.part import Places
 from rekindle.memory.recall.past import all_of
+from rekindle.memory.recall.postings import Places
 from rekindle.memory.recall.question import read
-from rekindle.memory.recall.ranking import WEIGHTS, Weights, look, summed, weigh
+from rekindle.memory.recall.ranking import WEIGHTS, Weights, look, match, summed, weigh
 from rekindle.memory.recall.ranking import Scores as Scores32
 from rekindle.sessions.locomo import Talk, as_past, read_talks
 from rekindle.settings import Settings
@@ -143,7 +143,7 @@ async def weighed(house: House, file: Path) -> list[Question]:
                 continue
             asked = read(question["q"], (speaker for speaker in past.speakers if speaker), past.names)
             first, as_asked = model.questions([asked.first_person, asked.text])
-            looked = look(past, asked, {model.name: first.whole}, past.length > 0)
+            looked = look(past, match(past, asked), {model.name: first.whole}, past.length > 0)
             async with house.database.transaction(caller.user_id) as connection:
                 tokens = await store.find_tokens(connection, past.token_slices(looked.lines, model.name))
             signs = weigh(past, asked, looked, (first, as_asked), tokens)

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
+from rekindle.memory.minilm import MiniLM
 from rekindle.memory.recall import store
-from rekindle.memory.recall.lines import BLOCK, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
+from rekindle.memory.recall.lines import BLOCK, FACTS, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
 from rekindle.memory.recall.packed import Packed, packed
 from rekindle.memory.recall.past import Past, all_of, brought_up, missing
 from rekindle.memory.recall.question import read
-from rekindle.memory.recall.service import Filters, Hit, SearchTooSlow
+from rekindle.memory.recall.service import Filters, Hit, Recall, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import snippet
 from rekindle.memory.words import terms
@@ -201,7 +202,8 @@ async def test_a_hits_neighbours_are_all_that_is_read_of_a_session(house: House,
     session = await tell(house, caller, *(f"Line {number}." for number in range(300)))
     async with house.database.transaction(caller.user_id) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")  # few as these are, it might read them all
-        shown = await store.list_shown(connection, [(session, 150), (session, 151), (session, 300)])
+        found = await store.find_shown(connection, [(session, 150), (session, 151), (session, 300)])
+        shown = await found.fetchall()
         cursor = await connection.execute(
             "SELECT idx_tup_fetch AS read FROM pg_stat_xact_user_tables WHERE relname = 'messages'"
         )
@@ -282,6 +284,44 @@ async def test_memory_is_bounded_in_bytes_and_in_time(house: House, caller: Call
     small = Shelf(size=past.nbytes)
     small.put(caller.user_id, past)
     assert small.nbytes == 0  # one that takes more than half of all would push out everybody else's
+
+
+async def test_who_has_been_named_since_the_last_search_is_known_to_the_next(knowing: House, caller: Caller) -> None:
+    async def asked() -> list[tuple[str, float]]:
+        hits = await knowing.recall.search(caller, "Where did Zenobia grow up?")
+        return [(hit.message.content, hit.place.score) for hit in hits]
+
+    first = await tell(knowing, caller, "I grew up by the harbour.", "A fine place.")
+    await knowing.recall.index(caller.user_id, first)
+    before = await asked()
+    second = await tell(knowing, caller, "I grew up in the hills.", "I did too.", speaker="Zenobia")
+    await knowing.recall.index(caller.user_id, second)
+    after = await asked()
+    knowing.recall.shelf.clear()
+    assert before != after == await asked()
+    assert after[0][0] == "I grew up in the hills."
+
+
+async def test_many_lines_are_searched_as_few_are(
+    knowing: House, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await tell(knowing, caller, *(f"Kite number {number} flies." for number in range(150)))
+    await knowing.recall.index(caller.user_id, session)
+    few = await knowing.recall.search(caller, "Which kite is number 77?", limit=50)
+    monkeypatch.setattr("rekindle.memory.recall.service.FEW_LINES", 0)
+    assert [hit.place for hit in await knowing.recall.search(caller, "Which kite is number 77?", limit=50)] == [
+        hit.place for hit in few
+    ]
+
+
+async def test_words_are_left_to_search_by_where_the_weights_have_been_taken_away(
+    knowing: House, caller: Caller, tmp_path: Path
+) -> None:
+    session = await tell(knowing, caller, "I adopted a kitten last week.", "How nice!")
+    await knowing.recall.index(caller.user_id, session)
+    without = Recall(knowing.database, MiniLM(tmp_path))
+    assert contents(await without.search(caller, "kitten"))[0] == "I adopted a kitten last week."
+    assert not (await without.search(caller, "kitten")).by_meaning
 
 
 async def test_a_past_brought_up_to_date_is_what_reading_all_of_it_gives(house: House, caller: Caller) -> None:
@@ -370,15 +410,30 @@ def assert_same(past: Past, other: Past) -> None:
     for name in Past.__slots__:
         if name not in ("parts", "begins"):
             np.testing.assert_equal(getattr(past, name), getattr(other, name), name)
-    np.testing.assert_equal(np.concatenate(_words(past), axis=1), np.concatenate(_words(other), axis=1))
+    words = np.unique(np.concatenate([part.postings.words for part in past.parts]))
+    assert _lines_of(past, words) == _lines_of(other, words)
     for name in past.meanings:
         np.testing.assert_equal(_wholes(past, name), _wholes(other, name))
-    assert one_of([part.packed for part in past.parts]) == one_of([part.packed for part in other.parts])
+    assert in_order(one_of([part.packed for part in past.parts])) == in_order(
+        one_of([part.packed for part in other.parts])
+    )
 
 
-def _words(past: Past) -> list[NDArray[Any]]:
-    placed = zip(past.parts, past.begins, strict=True)
-    return [np.stack((part.words, part.word_line.astype(np.intp) + begins)) for part, begins in placed]
+def in_order(blocks: Packed) -> Packed:
+    """The same, with the words of each line sorted."""
+    facts, words = np.frombuffer(blocks.facts, FACTS), np.frombuffer(blocks.words, np.uint32)
+    line = np.repeat(np.arange(len(facts)), facts["words"])
+    return replace(blocks, words=words[np.lexsort((words, line))].tobytes())
+
+
+def _lines_of(past: Past, words: NDArray[np.uint32]) -> list[list[int]]:
+    """Where each of these is; who asks twice is told the same."""
+    found: list[list[int]] = [[] for _ in words]
+    for part, begins in zip(past.parts, past.begins, strict=True):
+        for lines, own, again in zip(found, part.postings.lines(words), part.postings.lines(words), strict=True):
+            np.testing.assert_equal(own, again)
+            lines += (own + begins).tolist()
+    return found
 
 
 def _wholes(past: Past, name: str) -> NDArray[Any]:

@@ -120,7 +120,10 @@ def _majority(bits: Bits) -> Bits:
 
 def signs(vectors: Vectors) -> Bits:
     """A bit for each number of these vectors, in whole groups of 64."""
-    return np.packbits(np.pad(vectors > 0, ((0, 0), (0, -vectors.shape[1] % 64))), axis=1)
+    count, width = vectors.shape
+    positive = np.zeros((count, -(-width // 64) * 64), np.bool_)
+    positive[:, :width] = vectors > 0
+    return np.packbits(positive, axis=1)
 
 
 def _called(lines: Sequence[Line], texts: Sequence[str], speakers: list[str]) -> list[list[str]]:

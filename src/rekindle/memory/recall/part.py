@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from rekindle.memory.recall.lines import FACTS
 from rekindle.memory.recall.packed import Packed, numbers
-
-Places = NDArray[np.intp]
+from rekindle.memory.recall.postings import Places, Postings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +19,7 @@ class Part:
     """The lines of consecutive blocks, n of them, fewer than 65,536."""
 
     kept: Packed
-    """The blocks; without `pooled` where `wholes` has all of that."""
+    """The blocks; without `words`, and without `pooled` where `wholes` has all of that."""
     facts: NDArray[Any]
     """(n,) of `FACTS`."""
     speaker: NDArray[np.uint16]
@@ -28,9 +27,7 @@ class Part:
     speakers: tuple[str, ...]
     called: Mapping[tuple[str, str], int]
     """A name in small letters and a speaker: how often they were greeted by it."""
-    words: NDArray[np.uint32]
-    word_line: NDArray[np.uint16]
-    """The line that each of `words` is of."""
+    postings: Postings
     wholes: Mapping[str, tuple[Places | None, NDArray[np.uint64]]]
     """By model, lines as wholes: their places (None: all lines), and the signs of their vectors, a line a column."""
 
@@ -41,15 +38,16 @@ class Part:
     def nbytes(self) -> int:
         """About how much memory it takes."""
         wholes = sum(signs.nbytes for _, signs in self.wholes.values())
-        return self.kept.nbytes + self.speaker.nbytes + self.word_line.nbytes + wholes + 100 * len(self.called)
+        return self.kept.nbytes + self.speaker.nbytes + self.postings.nbytes + wholes + 100 * len(self.called)
 
     @property
     def packed(self) -> Packed:
         """The blocks, all of each."""
-        if self.kept.pooled or not self.wholes:
-            return self.kept
-        [(_, signs)] = self.wholes.values()
-        return replace(self.kept, pooled=signs.T.tobytes())
+        pooled = self.kept.pooled
+        if self.wholes and not pooled:
+            [(_, signs)] = self.wholes.values()
+            pooled = signs.T.tobytes()
+        return replace(self.kept, words=self.postings.words.tobytes(), pooled=pooled)
 
 
 def gather(kept: Packed) -> Part:
@@ -58,14 +56,14 @@ def gather(kept: Packed) -> Part:
     sizes = numbers(kept.facts_sizes) // FACTS.itemsize
     speakers, speaker, called = _people(kept.speakers, sizes, facts["speaker"])
     wholes = _wholes(kept, sizes)
+    pooled = b"" if all(places is None for places, _ in wholes.values()) else kept.pooled
     return Part(
-        kept=replace(kept, pooled=b"") if all(places is None for places, _ in wholes.values()) else kept,
+        kept=replace(kept, words=b"", pooled=pooled),
         facts=facts,
         speaker=speaker.astype(np.uint16),
         speakers=speakers,
         called=called,
-        words=np.frombuffer(kept.words, np.uint32),
-        word_line=np.repeat(np.arange(len(facts), dtype=np.uint16), facts["words"]),
+        postings=Postings(np.frombuffer(kept.words, np.uint32), facts["words"]),
         wholes=wholes,
     )
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rekindle.memory.minilm import TOKEN_BYTES, Bits
 from rekindle.memory.recall.lines import BLOCK, FACTS
 from rekindle.memory.recall.packed import MARK, PLACE, Packed, numbers, pieces, unknown, updated
-from rekindle.memory.recall.part import Part, Places, gather
+from rekindle.memory.recall.part import Part, gather
+from rekindle.memory.recall.postings import Places
 
 _LINES = 4_096
 """Of a part: what changes is put together again by parts, and their words stay in the processor's cache."""
@@ -74,6 +75,8 @@ class Past:
     """(n,) of `FACTS`."""
     length: NDArray[np.float32]
     """(n,) words of each line."""
+    tokens_before: NDArray[np.uint32]
+    """(n,) how many tokens all lines before it have together."""
     speaker: NDArray[np.uint32]
     """(n,) the place of its speaker in `speakers`."""
     speakers: tuple[str, ...]
@@ -138,15 +141,12 @@ class Past:
     def token_slices(self, lines: Places, model: str) -> "Slices":
         """Where the tokens of lines are; none of those that another model made."""
         block = self._blocks(lines)
-        before = self.start[block, None] + np.arange(BLOCK)
-        tokens = self.facts["tokens"]
-        earlier = np.where(before < lines[:, None], tokens[np.minimum(before, len(self) - 1)], 0)
         known = [self.model[own] == model for own in block.tolist()]
         return Slices(
             [own.hex() for own in self.session_bytes(lines)],
             ((self.first[block] - 1) // BLOCK).tolist(),
-            earlier.sum(axis=1).tolist(),
-            (tokens[lines] * np.array(known, np.bool_)).tolist(),
+            (self.tokens_before[lines] - self.tokens_before[self.start[block]]).tolist(),
+            (self.facts["tokens"][lines] * np.array(known, np.bool_)).tolist(),
         )
 
     def reaches(self, session_id: UUID) -> int:
@@ -235,6 +235,7 @@ def _assembled(parts: Sequence[Part], late: Part | None = None) -> Past:
         follows=follows,
         facts=facts,
         length=length,
+        tokens_before=np.cumsum(facts["tokens"], dtype=np.uint32) - facts["tokens"],
         speaker=np.concatenate(
             [np.array([place[own] for own in part.speakers] or [0], np.uint32)[part.speaker] for part in parts]
         ),

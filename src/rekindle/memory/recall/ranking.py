@@ -27,8 +27,8 @@ from rekindle.memory.recall.lines import (
     signs,
     word_number,
 )
-from rekindle.memory.recall.part import Places
 from rekindle.memory.recall.past import Past, Tokens
+from rekindle.memory.recall.postings import Places
 from rekindle.memory.recall.question import Asked
 
 Scores = NDArray[np.float32]
@@ -76,6 +76,15 @@ WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
+class Matched:
+    """How well the words of each line, of its session, and of the lines around it are those of a question."""
+
+    words: Scores
+    session_words: Scores
+    context_words: Scores
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """The first step's results: the best lines' places, best first, and, of each of these, its signs."""
 
@@ -86,12 +95,20 @@ class Looked:
     whole: Scores
 
 
-def look(past: Past, asked: Asked, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]) -> Looked:
-    """Look at every line; candidates are among the `allowed`. `vectors`: the question's as a whole, by model."""
+def match(past: Past, asked: Asked) -> Matched:
+    """Compare the words of every line with those of the question."""
     found = _find(past, [word_number(term) for term in asked.terms])
-    words = standard(_bm25(found, past.length, _B_LINE))
-    session_words = standard(_bm25(_by_session(past, found), past.session_length, _B_SESSION)[past.session])
-    context = _context(past, found)
+    by_session = _bm25(_by_session(past, found), past.session_length, _B_SESSION)
+    return Matched(
+        words=standard(_bm25(found, past.length, _B_LINE)),
+        session_words=standard(by_session[past.session]),
+        context_words=_context(past, found),
+    )
+
+
+def look(past: Past, matched: Matched, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]) -> Looked:
+    """Find the best lines of those `allowed`. `vectors`: the question's as a whole, by model."""
+    words, session_words, context = matched.words, matched.session_words, matched.context_words
     whole, known = _whole(past, vectors)
     base = words + whole + WEIGHTS.session_words * session_words + context
     # Without vectors there is nothing to be found by but words: of the line, or of those around it.
@@ -222,28 +239,19 @@ Found = tuple[Places, Scores]
 
 def _find(past: Past, words: Sequence[int]) -> list[Found]:
     """Where each of these words is."""
-    numbers = np.array(words, np.uint32)
-    lines, which = [], []
+    wanted = np.array(words, np.uint32)
+    found: list[list[Places]] = [[] for _ in words]
     for part, begins in zip(past.parts, past.begins, strict=True):
-        places = np.flatnonzero(_any_of(numbers, part.words))
-        lines.append(np.add(part.word_line[places], begins, dtype=np.intp))
-        which.append(part.words[places])
-    found, known = np.concatenate(lines), np.concatenate(which)
-    return [_counted(found[known == number]) for number in numbers]
-
-
-def _any_of(numbers: NDArray[np.uint32], words: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    found = np.zeros(len(words), np.bool_)
-    for number in numbers:
-        found |= words == number
-    return found
+        for lines, own in zip(found, part.postings.lines(wanted), strict=True):
+            lines.append(own + begins)
+    return [_counted(np.concatenate(lines)) for lines in found]
 
 
 def _counted(lines: Places) -> Found:
-    new = np.ones(len(lines), np.bool_)
-    new[1:] = lines[1:] != lines[:-1]
-    starts = np.flatnonzero(new)
-    return lines[starts], np.diff(starts, append=len(lines)).astype(np.float32)
+    new = np.ones(len(lines) + 1, np.bool_)
+    np.not_equal(lines[1:], lines[:-1], out=new[1:-1])
+    bounds = np.flatnonzero(new)
+    return lines[bounds[:-1]], (bounds[1:] - bounds[:-1]).astype(np.float32)
 
 
 def _by_session(past: Past, found: list[Found]) -> list[Found]:
@@ -289,14 +297,14 @@ def _whole(past: Past, vectors: Mapping[str, Vectors]) -> tuple[Scores, NDArray[
     near, compared = np.zeros(len(past), np.float32), np.zeros(len(past), np.bool_)
     for name, vector in vectors.items():
         own = signs(vector[None]).view(np.uint64)[0]
-        alike, known = np.zeros(len(past), np.float32), np.zeros(len(past), np.bool_)
+        different, known = np.zeros(len(past), np.int16), np.zeros(len(past), np.bool_)
         for part, begins in zip(past.parts, past.begins, strict=True):
             places, columns = part.wholes.get(name, (None, own[:0]))
             if len(columns) == len(own):
                 lines = slice(begins, begins + len(part)) if places is None else begins + places
-                alike[lines] = _alike(columns, own)
+                different[lines] = np.bitwise_count(columns ^ own[:, None]).sum(axis=0, dtype=np.int16)
                 known[lines] = True
-        near[known] = _among_its_own(alike[known])
+        near[known] = _among_its_own(_alike(different[known], 64 * len(own)))
         compared |= known
     beside = near.copy()
     beside[1:] += near[:-1] * past.follows[1:]
@@ -315,11 +323,9 @@ def _among_its_own(alike: Scores) -> Scores:
     return scaled
 
 
-def _alike(known: NDArray[np.uint64], own: NDArray[np.uint64]) -> Scores:
-    """How many more signs each line shares with the question than by chance, in standard deviations of chance."""
-    different: NDArray[np.int16] = np.bitwise_count(known ^ own[:, None]).sum(axis=0, dtype=np.int16)
-    width = 64 * len(own)
-    return ((width - 2 * different) / math.sqrt(width)).astype(np.float32)
+def _alike(different: NDArray[np.int16], width: int) -> Scores:
+    """How many more of so many signs are shared than by chance, in standard deviations of chance."""
+    return ((width - 2 * different) / np.float32(math.sqrt(width))).astype(np.float32)
 
 
 def _has(flags: NDArray[np.uint8], flag: int) -> Scores:

@@ -2,27 +2,28 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
+from psycopg import AsyncCursor
 
 from rekindle.database import Connection, Database
-from rekindle.errors import ConfigurationError, ModelError, Unavailable, UserGone
+from rekindle.errors import ModelError, Unavailable, UserGone
 from rekindle.identity.service import Caller
-from rekindle.memory.minilm import MiniLM, Question, Vectors
+from rekindle.memory.minilm import MiniLM, Vectors
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
 from rekindle.memory.recall.meaning import Meaning
 from rekindle.memory.recall.packed import Packed, packed
-from rekindle.memory.recall.past import Past, Slices, Tokens, all_of, brought_up, joined, missing
-from rekindle.memory.recall.question import Asked, read
-from rekindle.memory.recall.ranking import Looked, look, rank
+from rekindle.memory.recall.past import Past, Tokens, all_of, brought_up, joined, missing
+from rekindle.memory.recall.question import Asked
+from rekindle.memory.recall.ranking import Matched, look, match, rank
+from rekindle.memory.recall.reading import Questions, Reading
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import Snippet, snippet
 from rekindle.memory.recall.store import Shown
@@ -30,10 +31,13 @@ from rekindle.sessions.service import Role
 
 __all__ = ["LONGEST_QUERY", "Filters", "Hit", "Hits", "Place", "Progress", "Recall", "SearchTooSlow", "Shown"]
 
-log = structlog.get_logger()
+Given = TypeVarTuple("Given")
+Made = TypeVar("Made")
 
 LATE_LINES = 2_000
 """Newest lines not yet kept for search that a search reads itself, for their words."""
+FEW_LINES = 15_000
+"""Looked at in a millisecond or two."""
 LONGEST_QUERY = 1_000
 SECONDS = 10.0
 """Longest time a search takes, unless its caller says less."""
@@ -219,22 +223,35 @@ class Recall:
     async def _search(
         self, caller: Caller, query: str, filters: Filters, after: Place | None, limit: int, seconds: float
     ) -> Hits:
+        reading = Reading(self._model, query, self._known(caller))
         async with self._database.transaction(caller.user_id) as connection:
             past = await self._past(connection, caller)
-            search = _Search(self._model, query, past, filters, await _limits(connection, caller, filters))
+            limits = await _limits(connection, caller, filters)
+            asked = reading.asked(past)
+            matched = await _of_lines(past, match, past, asked)  # while the model reads
+            questions = await reading.questions(past)
+            search = _Search(past, asked, matched, questions, _allowed(past, filters, limits))
+            vectors = {MiniLM.name: questions[0].whole} if questions else {}
             foreign = self._meaning.foreign(past.meanings)
             if not foreign:
-                return await _found(connection, search, {}, after, limit)
-        # No connection is held while another server is asked.
-        vectors = await self._meaning.of_question(search.asked.first_person, foreign, seconds)
-        async with self._database.transaction(caller.user_id) as connection:
-            return await _found(connection, search, vectors, after, limit)
+                page, shown = await _found(connection, search, vectors, after, limit)
+        if foreign:  # no connection is held while another server is asked
+            vectors |= await self._meaning.of_question(asked.first_person, foreign, seconds)
+            async with self._database.transaction(caller.user_id) as connection:
+                page, shown = await _found(connection, search, vectors, after, limit)
+        # These rows have come with the answer to COMMIT: read before it, they would be a round trip of their own.
+        hits = _hits(page, await shown.fetchall(), asked.terms)
+        return Hits(hits, by_meaning=not vectors.keys().isdisjoint(past.meanings))
+
+    def _known(self, caller: Caller) -> Past | None:
+        """All that the caller might search, as it was when it was last searched."""
+        return self.shelf.find(caller.user_id) if caller.session_id is None else None
 
     async def _past(self, connection: Connection, caller: Caller) -> Past:
         """All that the caller may search, from memory where the database says that nothing has changed."""
         forgotten = self.shelf.forgotten
         waiting = await store.find_waiting(connection, caller.user_id, caller.session_id)
-        past = self.shelf.find(caller.user_id) if caller.session_id is None else None
+        past = self._known(caller)
         if past is None:
             kept = await store.find_packed(connection, caller.user_id, caller.session_id)
             past = await asyncio.to_thread(all_of, kept)
@@ -256,71 +273,46 @@ class _Limits:
     places: set[tuple[UUID, int]] | None
 
 
+@dataclass(frozen=True, slots=True)
 class _Search:
-    """One search between its trips to the database."""
+    """One search, before its candidates are known."""
 
-    def __init__(self, model: MiniLM | None, query: str, past: Past, filters: Filters, limits: _Limits) -> None:
-        self._model = model
-        self._past = past
-        self._filters = filters
-        self._limits = limits
-        self._questions: tuple[Question, Question] | None = None
-        self._looked: Looked
-        self.asked: Asked = read(query, (speaker for speaker in past.speakers if speaker), past.names)
-        self.by_meaning = False
-
-    def looked(self, vectors: Mapping[str, Vectors]) -> Slices | None:
-        """Where the tokens are that it needs to see, if any. `vectors`: the question's, by models elsewhere."""
-        past, model = self._past, self._model
-        vectors = dict(vectors)
-        if model and model.name in past.model:
-            try:
-                texts = dict.fromkeys((self.asked.first_person, self.asked.text))  # most questions name nobody
-                first, *others = model.questions(list(texts))
-            except ConfigurationError:  # its weights have been broken or taken away: words are left
-                log.exception("search.model_unusable", model=model.name)
-            else:
-                self._questions = first, others[0] if others else first
-                vectors[model.name] = first.whole
-        self.by_meaning = not vectors.keys().isdisjoint(past.meanings)
-        self._looked = look(past, self.asked, vectors, _allowed(past, self._filters, self._limits))
-        if not model or not self._questions or not len(self._looked.lines):
-            return None
-        return past.token_slices(self._looked.lines, model.name)
-
-    def ranked(self, tokens: Tokens, after: Place | None, limit: int) -> list[Place]:
-        """The best of the candidates, or the best of those after a place."""
-        lines = self._looked.lines
-        scores = rank(self._past, self.asked, self._looked, self._questions, tokens).round(5).tolist()
-        seqs = self._past.seqs(lines).tolist()
-        places = sorted(zip(scores, self._past.session_bytes(lines), seqs, strict=True), reverse=True)
-        if after is not None:
-            places = [place for place in places if place < after.order]
-        return [Place(score, UUID(bytes=session), seq) for score, session, seq in places[:limit]]
+    past: Past
+    asked: Asked
+    matched: Matched
+    questions: Questions | None
+    allowed: NDArray[np.bool_]
 
 
 async def _found(
     connection: Connection, search: _Search, vectors: Mapping[str, Vectors], after: Place | None, limit: int
-) -> Hits:
-    slices = await asyncio.to_thread(search.looked, vectors)
-    tokens = await store.find_tokens(connection, slices) if slices else Tokens.none()
-    page = search.ranked(tokens, after, limit)  # of few lines: the way to a thread and back costs half as much
-    shown = await store.list_shown(connection, [(p.session_id, p.seq) for p in page]) if page else []
+) -> tuple[list[Place], AsyncCursor[Shown]]:
+    """The best of the candidates, or the best of those after a place; and what is shown of them, yet to be fetched."""
+    past = search.past
+    looked = await _of_lines(past, look, past, search.matched, vectors, search.allowed)
+    tokens = Tokens.none()
+    if search.questions and len(looked.lines):
+        tokens = await store.find_tokens(connection, past.token_slices(looked.lines, MiniLM.name))
+    scores = rank(past, search.asked, looked, search.questions, tokens).round(5).tolist()
+    ids, seqs = past.session_bytes(looked.lines), past.seqs(looked.lines).tolist()
+    places = sorted(zip(scores, ids, seqs, strict=True), reverse=True)
+    if after is not None:
+        places = [place for place in places if place < after.order]
+    page = [Place(score, UUID(bytes=session), seq) for score, session, seq in places[:limit]]
+    return page, await store.find_shown(connection, [(place.session_id, place.seq) for place in page])
+
+
+def _hits(page: list[Place], shown: list[Shown], terms: Collection[str]) -> Iterator[Hit]:
     messages = {(message.session_id, message.seq): message for message in shown}
-    return Hits(
-        (
-            Hit(
-                place,
-                message,
-                snippet(message.content, search.asked.terms),
-                messages.get((place.session_id, place.seq - 1)),
-                messages.get((place.session_id, place.seq + 1)),
-            )
-            for place in page
-            if (message := messages.get((place.session_id, place.seq)))
-        ),
-        by_meaning=search.by_meaning,
-    )
+    for place in page:
+        if message := messages.get((place.session_id, place.seq)):
+            before, after = (messages.get((place.session_id, place.seq + step)) for step in (-1, 1))
+            yield Hit(place, message, snippet(message.content, terms), before, after)
+
+
+async def _of_lines(past: Past, work: Callable[[*Given], Made], *given: *Given) -> Made:
+    """Work on all lines: in a thread where others would wait for it; of few, the way there takes half as long."""
+    return work(*given) if len(past) <= FEW_LINES else await asyncio.to_thread(work, *given)
 
 
 async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from psycopg import AsyncCursor
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from rekindle.database import Connection
@@ -300,16 +302,15 @@ async def list_places(connection: Connection, user_id: UUID, metadata: dict[str,
     return {(row["session_id"], row["seq"]) for row in await cursor.fetchall()}
 
 
-async def list_shown(connection: Connection, places: list[tuple[UUID, int]]) -> list[Shown]:
-    """The messages at these places, and the ones before and after each."""
+async def find_shown(connection: Connection, places: list[tuple[UUID, int]]) -> AsyncCursor[Shown]:
+    """The messages at these places, and the ones before and after each: asked for, yet to be fetched."""
     # Each by itself: of a range that depends on a row, row-level security keeps the index from knowing the ends.
     wanted = {(session_id, near) for session_id, seq in places for near in (seq - 1, seq, seq + 1)}
-    cursor = await connection.execute(
+    return await connection.cursor(row_factory=class_row(Shown)).execute(
         """
         SELECT m.session_id, m.id, m.seq, m.role, m.content #>> '{}' AS content, m.created_at
         FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[]) AS w (session_id, seq)
         JOIN messages m ON m.session_id = w.session_id AND m.seq = w.seq
         """,
-        [" ".join(map(str, column)) for column in zip(*wanted, strict=True)],
+        (" ".join(str(session_id) for session_id, _ in wanted), " ".join(str(seq) for _, seq in wanted)),
     )
-    return [Shown(**row) for row in await cursor.fetchall()]
