@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.redis_server import RedisServer
 
+from bench.fresh import run
 from bench.turns import TICK, database_cpu
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
@@ -200,4 +201,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -1,10 +1,13 @@
 """A house to be measured: on a database of its own, and gone afterwards."""
 
+import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import uvicorn
 
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
@@ -23,3 +26,9 @@ async def fresh_house(**changes: Any) -> AsyncIterator[House]:
 async def somebody(house: House, name: str = "bench") -> Caller:
     """Who it is measured for."""
     return Caller((await house.identity.recognise(f"{name}@example.com")).user.id, "verified")
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run it on the kind of loop that a server has."""
+    with asyncio.Runner(loop_factory=uvicorn.Config(app="").get_loop_factory()) as runner:
+        runner.run(main)

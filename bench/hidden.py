@@ -13,7 +13,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from bench.fresh import fresh_house, somebody
+from bench.fresh import fresh_house, run, somebody
 
 TURNS = 15
 ROUNDS = 12
@@ -75,4 +75,4 @@ def compare(conninfo: str, user: UUID, session: UUID) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

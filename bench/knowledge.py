@@ -6,7 +6,6 @@ is the largest this process has held beyond what it held before.
 """
 
 import argparse
-import asyncio
 import random
 import re
 import resource
@@ -19,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.fresh import fresh_house
+from bench.fresh import fresh_house, run
 from rekindle.house import House
 from rekindle.knowledge.search.service import Search
 from rekindle.knowledge.service import Knowledge, Outcome
@@ -67,7 +66,7 @@ def write(folder: Path, count: int) -> None:
         (folder / f"{number:05}.md").write_text(f"# Note {number} on {words[number % len(words)]}\n\n{text}.\n")
 
 
-async def run(house: House, folder: Path, embedder: Timed | None, table: Table, count: int) -> None:
+async def one_way(house: House, folder: Path, embedder: Timed | None, table: Table, count: int) -> None:
     """One way of bringing in and searching."""
     way = "words and meaning" if embedder else "words"
     knowledge = Knowledge(house.database, Search(house.database, embedder), house.fetcher, house.studies)
@@ -123,12 +122,12 @@ async def main() -> None:
     async with fresh_house(embedder_dir=Settings().embedder_folder) as house:
         folder = house.settings.data_dir / "documents"
         write(folder, arguments.documents)
-        await run(house, folder, None, table, arguments.documents)
+        await one_way(house, folder, None, table, arguments.documents)
         model = None if arguments.words_alone else built_in(house.settings)
         if model:
-            await run(house, folder, Timed(model), table, arguments.documents)
+            await one_way(house, folder, Timed(model), table, arguments.documents)
     Console(width=160).print(table)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

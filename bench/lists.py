@@ -5,7 +5,6 @@ of the house as the API asks it. The last line is of the question whether the li
 is open asks.
 """
 
-import asyncio
 import statistics
 import time
 from datetime import datetime
@@ -14,7 +13,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.table import Table
 
-from bench.fresh import fresh_house, somebody
+from bench.fresh import fresh_house, run, somebody
 from rekindle.house import House
 from rekindle.identity.service import Caller
 
@@ -97,4 +96,4 @@ async def position(house: House, caller: Caller, number: int) -> tuple[datetime,
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

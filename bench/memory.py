@@ -4,7 +4,6 @@ One user has 400 sessions with six messages each and their summaries, and 1,000 
 others. No model is asked: what one takes for a summary comes on top of a derivation.
 """
 
-import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.table import Table
 
-from bench.fresh import fresh_house, somebody
+from bench.fresh import fresh_house, run, somebody
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.profile.service import MOST_THINGS
@@ -109,4 +108,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

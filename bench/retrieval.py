@@ -15,7 +15,6 @@ the others best are chosen, and both these and those that are set are scored on 
 """
 
 import argparse
-import asyncio
 import json
 import math
 import statistics
@@ -31,6 +30,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench.fresh import run
 from rekindle.house import House, open_house
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
@@ -370,4 +370,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

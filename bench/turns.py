@@ -10,7 +10,6 @@ Rows, each for a short and for a long session:
 CPU is of this process and of the database's, per turn; round trips are counted by the pool.
 """
 
-import asyncio
 import os
 import statistics
 import time
@@ -25,7 +24,7 @@ from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.table import Table
 
-from bench.fresh import fresh_house, somebody
+from bench.fresh import fresh_house, run, somebody
 from rekindle.conversation import store
 from rekindle.house import House
 from rekindle.identity.service import Caller
@@ -184,4 +183,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
