@@ -113,8 +113,9 @@ CREATE UNIQUE INDEX messages_turn ON messages (id) WHERE role = 'assistant';
 CREATE UNIQUE INDEX messages_key ON messages (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX messages_running ON messages (session_id) WHERE status = 'running';
 
+-- Which sessions have none, or an old one, is looked for each minute: in the key, without reading what they say.
 CREATE TABLE session_summaries (
-    session_id uuid PRIMARY KEY,
+    session_id uuid NOT NULL,
     user_id uuid NOT NULL,
     summary text NOT NULL,
     embedding vector,
@@ -123,6 +124,7 @@ CREATE TABLE session_summaries (
     through_seq integer NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id) INCLUDE (through_seq),
     FOREIGN KEY (session_id, user_id) REFERENCES sessions (id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX session_summaries_user ON session_summaries (user_id, session_id);
