@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.errors import ProgramLimitExceeded
 
 from rekindle.database import Database, DatabaseDown
 from rekindle.house import House
@@ -314,6 +315,18 @@ async def test_who_gives_way_in_a_deadlock_does_not_take_the_database_for_one_th
     await database.check()
     await database.close()
     assert sorted(type(end).__name__ for end in ends) == ["DatabaseDown", "NoneType"]
+
+
+async def test_a_statement_beyond_postgresqls_limits_does_not_take_the_database_for_one_that_is_away(
+    conninfo: str,
+) -> None:
+    database = Database(conninfo, pool_size=1)
+    await database.open()
+    with pytest.raises(ProgramLimitExceeded):
+        async with database.system() as connection:
+            await (await connection.execute("SELECT %s::tsquery", ("x" * 3_000,))).fetchone()
+    await database.check()
+    await database.close()
 
 
 async def test_what_follows_a_transaction_that_was_cut_off_is_committed(conninfo: str, house: House) -> None:

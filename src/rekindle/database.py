@@ -39,6 +39,8 @@ STATEMENT_SECONDS = 30.0
 
 GAVE_WAY = "40"
 """Class of SQLSTATEs of a transaction that was rolled back so that another could go on, as in a deadlock."""
+TOO_LARGE = "54"
+"""Class of SQLSTATEs of a statement that no PostgreSQL could run, as of a word or an index row over its limits."""
 GONE = "RK401"
 """SQLSTATE of `admit_user` for a user who is not there."""
 
@@ -149,7 +151,9 @@ class Database:
         except QueryCanceled as error:
             raise TooMuch from error
         except (OperationalError, TimeoutError) as error:
-            # A statement's own faults are no OperationalErrors.
+            # A statement's own faults are no OperationalErrors, but for those of this class.
+            if isinstance(error, OperationalError) and (error.sqlstate or "").startswith(TOO_LARGE):
+                raise
             if self._answers_others(error):
                 log.warning("database.busy", error=type(error).__name__)
                 raise DatabaseDown("The database has too much to do. Try again in a moment.") from error

@@ -1,6 +1,8 @@
 """Documents brought in: what is new is written, what is gone is forgotten, and nothing else is touched."""
 
 import asyncio
+import errno
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -245,6 +247,32 @@ async def test_a_document_that_can_no_longer_be_read_stays_and_one_that_was_empt
     assert rows("c.content") == [("The key is under the mat.",)]
 
 
+async def test_what_cannot_be_looked_into_is_said_and_what_was_read_there_stays(
+    knowledge: Knowledge, tmp_path: Path, name: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "round.md").symlink_to("round.md")
+    for place in ("shut", "shut/in", "shut-down"):
+        (tmp_path / place).mkdir()
+        write(tmp_path / place, 1)
+    assert (await knowledge.ingest(tmp_path, name)).added == 3
+    (tmp_path / "shut-down" / "0000.md").unlink()
+    scan = os.scandir
+
+    def closed(place: str) -> Any:
+        # Whoever runs the tests may be allowed everything.
+        if os.fspath(place) == str(tmp_path / "shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    outcome = await knowledge.ingest(tmp_path, name)
+    assert (outcome.removed, outcome.left_out) == (
+        1,
+        [(f"{tmp_path.name}/shut", "It cannot be opened: Permission denied.")],
+    )
+    assert len(rows("d.uri")) == 2
+
+
 async def test_a_folder_that_is_empty_all_at_once_forgets_nothing_until_told(
     knowledge: Knowledge, tmp_path: Path, name: str, rows: Rows
 ) -> None:
@@ -336,6 +364,9 @@ async def test_vectors_come_with_the_documents_and_anew_with_another_model(alone
     assert nothing_alike.by_meaning
     assert nothing_alike.total == 40
 
+    large.width = 512  # its server has changed, under the same name: vectors are kept that cannot be compared
+    assert (await second.search("shade 70")).hits[0].title == "Rule 10"
+
 
 async def test_an_embedder_that_is_away_delays_vectors_only(alone: House, tmp_path: Path) -> None:
     write(tmp_path, 5)
@@ -360,7 +391,7 @@ async def test_without_an_embedder_words_do_and_it_is_said(alone: House, tmp_pat
     assert not found.by_meaning
     assert found.hits[0].title == "Rule 4"
     assert not await knowledge.is_behind()
-    for nothing in ("", "   ", "the of and", "zzz", "'; DROP TABLE chunks; --", "a" * 5000, "\ud800"):
+    for nothing in ("", "   ", "the of and", "zzz", "'; DROP TABLE chunks; --", "a" * 5000, "க" * 1000, "\ud800"):
         assert (await knowledge.search(nothing)).hits == ()
 
 

@@ -10,7 +10,8 @@ LONGEST = 1_100
 """Characters of a passage: with its title and heading about what the built-in embedder sees of a text."""
 _MOST = 5_000
 """Passages of one document."""
-_LONGEST_WORD = 100
+LONGEST_WORD = 100
+"""Characters of a word that is found: PostgreSQL takes 2,046 bytes, and nobody looks for so long a one."""
 _MOST_PLACES = 200
 """PostgreSQL keeps 255 places of a word."""
 
@@ -82,7 +83,7 @@ def _vector(title: list[str], heading: list[str], body: list[str]) -> str:
     for weight, words in (("A", title), ("B", heading), ("", body)):
         for word in words:
             at = min(at + 1, 16_383)
-            if len(word) <= _LONGEST_WORD and len(own := places.setdefault(word, [])) < _MOST_PLACES:
+            if len(word) <= LONGEST_WORD and len(own := places.setdefault(word, [])) < _MOST_PLACES:
                 own.append(f"{at}{weight}")
     return " ".join(f"{lexeme(word)}:{','.join(own)}" for word, own in places.items())
 

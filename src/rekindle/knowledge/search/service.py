@@ -12,7 +12,7 @@ import structlog
 from rekindle.database import Database
 from rekindle.errors import ModelError
 from rekindle.knowledge.known import KnownOf
-from rekindle.knowledge.passages import lexeme
+from rekindle.knowledge.passages import LONGEST_WORD, lexeme
 from rekindle.knowledge.search import store
 from rekindle.knowledge.search.store import Candidate, Sizes
 from rekindle.memory.embedder import Embedder
@@ -119,7 +119,7 @@ class Search:
         `assistant`: only what it may look up; None: everything. `user_id`: who asks, if somebody does.
         """
         query = query[:LONGEST_QUERY].encode(errors="replace").decode()
-        wanted = list(dict.fromkeys(terms(query)))[:_MOST_TERMS]
+        wanted = [term for term in dict.fromkeys(terms(query)) if len(term) <= LONGEST_WORD][:_MOST_TERMS]
         asked = await self._embedded(query)
         as_whom = self._database.transaction(user_id) if user_id else self._database.system()
         async with as_whom as connection:

@@ -133,7 +133,8 @@ async def list_candidates(
     cursor = await connection.execute(
         """
         SELECT c.id, c.document_id, d.title, d.url, d.path, c.heading, c.content, c.word_count,
-            CASE WHEN c.embedding_model = %(model)s THEN 1 - (c.embedding <=> %(asked)s::vector) END AS nearness,
+            CASE WHEN c.embedding_model = %(model)s AND vector_dims(c.embedding) = %(width)s
+                 THEN 1 - (c.embedding <=> %(asked)s::vector) END AS nearness,
             coalesce((SELECT jsonb_object_agg(t.lexeme, array_to_string(t.weights, ''))
                       FROM unnest(c.words) t WHERE t.lexeme = ANY (%(terms)s)), '{}') AS found
         FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY (%(ids)s)
@@ -143,6 +144,7 @@ async def list_candidates(
             "terms": list(terms),
             "asked": None if asked is None else vector(asked),
             "model": None if asked is None else model,
+            "width": None if asked is None else len(asked),
         },
     )
     return [Candidate(**row) for row in await cursor.fetchall()]
