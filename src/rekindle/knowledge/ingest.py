@@ -213,9 +213,9 @@ def _written(item: Item, read: Read, passages: list[Passage], digest: bytes) -> 
     )
 
 
-async def run_items(run: Run, found: AsyncIterator[Item]) -> Outcome:
-    """A run over all items of a source; those that are not among them are gone."""
+async def run_items(run: Run, found: AsyncIterator[Item], hides: Callable[[str], bool]) -> Outcome:
+    """A run over all items of a source; those that are not among them, and that it does not hide, are gone."""
     await run.open()
     async for item in found:
         await run.take(item)
-    return await run.close()
+    return await run.close(remove={uri for uri in run.known if not hides(uri)})

@@ -99,7 +99,9 @@ class Knowledge:
         place = folder.place_of(Path(location))
         async with self._run(place, assistant, listing.kind, {}, lambda outcome: tell(outcome, total)) as run:
             run.outcome.others = listing.others
-            if not listing.files:
+            for closed, why in listing.closed:
+                run.outcome.leave_out(listing.told(closed), why)
+            if not listing.files and not listing.closed:
                 await run.open()
                 if run.known:
                     # An unmounted disk looks like an empty folder.
@@ -108,7 +110,7 @@ class Knowledge:
                         "`rekindle ingest --forget` forgets them."
                     )
             async with Reader() as reader:
-                await run_items(run, folder.items(listing, reader))
+                await run_items(run, folder.items(listing, reader), listing.hides)
         return run.outcome
 
     async def _ingest_site(self, start: str, assistant: str | None, bounds: Bounds, tell: Progress) -> Outcome:
