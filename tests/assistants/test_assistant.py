@@ -150,6 +150,8 @@ def test_two_assistants_tools_do_not_meet(tmp_path: Path) -> None:
         ("[[mcp]]", None, "either a `command` or a `url`"),
         ('[[mcp]]\nurl = "file:///etc"', None, "begins with http"),
         ("[[mcp]]\ncommand = []", None, "is empty"),
+        ('[[mcp]]\ncommand = "serve \'it"', None, "`command` .* cannot be read: No closing quotation"),
+        ('[[mcp]]\nurl = "http://[::1"', None, "`url` .* cannot be read"),
         ('[[mcp]]\nurl = "http://a"\nheaders = {}', None, "holds `headers`"),
         ('[[mcp]]\nurl = "http://a"\n[[mcp]]\nurl = "http://a"', None, "have the same `name`"),
         ("", "def greet() -> None: ...", "does not say which"),

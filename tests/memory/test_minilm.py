@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from tokenizers import Tokenizer
 
 from rekindle.database import Database
-from rekindle.errors import ConfigurationError
+from rekindle.errors import ConfigurationError, ModelError
 from rekindle.memory.embedder import WordEmbedder, build_embedder
 from rekindle.memory.minilm import (
     GRAPH,
@@ -129,6 +129,8 @@ async def test_weights_that_are_broken_are_a_matter_of_configuration_seen_as_a_s
         MiniLM(tmp_path).pooled(["hello"])
     with pytest.raises(ConfigurationError, match="rekindle embedder"):
         await Recall(Database("unused"), MiniLM(tmp_path)).warm_up()
+    with pytest.raises(ModelError, match="rekindle embedder"):  # whoever asks for vectors can do without
+        await MiniLM(tmp_path).embed(["hello"])
 
 
 def test_a_graph_of_another_release_is_none_of_this_one(tmp_path: Path) -> None:

@@ -496,6 +496,12 @@ def test_of_a_model_that_has_become_wider_the_newer_vectors_are_compared() -> No
     assert part.packed == packed(blocks)
 
 
+@pytest.mark.parametrize("year", [1066, 3023])
+def test_a_line_may_bear_any_date(year: int) -> None:
+    line = Line(1, "user", "Hastings", datetime(year, 10, 14, tzinfo=UTC), "")
+    assert len(pack(uuid7(BEGAN), [line], None).facts) == 1
+
+
 def test_it_is_kept_of_a_line_whether_it_tells_of_oneself_and_names_anything() -> None:
     said = ["My sister moved to Lisbon", "Hi Ann, you told me so", "Lisbon it is", "So, Ann, is your cat well?"]
     lines = [Line(seq, "user", text, BEGAN, ["Ann", "Bob"][seq % 2]) for seq, text in enumerate(said, 1)]

@@ -123,8 +123,14 @@ def _server(path: Path, table: dict[str, Any]) -> McpServer:
             f"It can hold {_listed(sorted(_MCP_KEYS))}."
         )
     url, command = _text(path, table, "url"), table.get("command")
-    if isinstance(command, str):
-        command = shlex.split(command)
+    try:
+        host = urlsplit(url).hostname if url else None
+        if isinstance(command, str):
+            command = shlex.split(command)
+    except ValueError as error:  # half a pair of quotation marks, half an IPv6 address
+        raise ConfigurationError(
+            f"{path}: the `{'url' if url else 'command'}` of `[[mcp]]` cannot be read: {error}."
+        ) from error
     if (url is None) == (command is None):
         raise ConfigurationError(f"{path}: `[[mcp]]` needs either a `command` or a `url`.")
     if url is not None and not url.startswith(("http://", "https://")):
@@ -133,7 +139,7 @@ def _server(path: Path, table: dict[str, Any]) -> McpServer:
     if url is None and not program:
         raise ConfigurationError(f"{path}: the `command` of `[[mcp]]` is empty.")
     return McpServer(
-        name=_text(path, table, "name") or (urlsplit(url).hostname if url else None) or Path(program[0]).name,
+        name=_text(path, table, "name") or host or Path(program[0]).name,
         command=program,
         folder=path.parent.resolve(),
         variables=_texts(path, table, "env"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.errors import ConfigurationError
+from rekindle.errors import ConfigurationError, ModelError
 from rekindle.memory.words import LONGEST_WORD
 
 if TYPE_CHECKING:
@@ -75,8 +75,11 @@ class MiniLM:
         self._loaded: tuple[InferenceSession, Pieces] | None = None
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector of length 1 for each text."""
-        vectors = await asyncio.to_thread(self.pooled, texts)
+        """One vector of length 1 for each text. Raises ModelError where its weights cannot be read."""
+        try:
+            vectors = await asyncio.to_thread(self.pooled, texts)
+        except ConfigurationError as error:  # to whoever wants a vector it is as away as a server may be
+            raise ModelError(error.detail) from error
         return [[float(value) for value in vector] for vector in vectors]
 
     async def aclose(self) -> None:

@@ -27,6 +27,7 @@ MOST_WORDS = 16_000
 
 FACTS = np.dtype([("said", "<u4"), ("words", "<u2"), ("tokens", "<u2"), ("flags", "u1"), ("speaker", "u1")])
 """Of a line: when it was said (seconds since 1970), how many words and tokens, flags, place in the block's speakers."""
+_LAST_SECOND = 2**32 - 1
 ASKS, ENDS_ASKING, TELLS_TIME, TELLS_NUMBER, BY_ASSISTANT = 1, 2, 4, 8, 16
 OF_ONESELF, OF_THE_OTHER, NAMES = 32, 64, 128
 """It says "I" or "my"; "you" or "your"; it names somebody or something, other than those who speak."""
@@ -97,7 +98,8 @@ def pack(
     facts = np.zeros(len(lines), FACTS)
     for i, (line, text) in enumerate(zip(lines, texts, strict=True)):
         place = speakers.index(line.speaker) if line.speaker in speakers else 0
-        facts[i] = (max(0, int(line.said.timestamp())), len(hashed[i]), 0, _flags(line, text, known), place)
+        said = min(max(0, int(line.said.timestamp())), _LAST_SECOND)  # what is brought in may bear any date
+        facts[i] = (said, len(hashed[i]), 0, _flags(line, text, known), place)
     tokens, pooled = np.zeros((0, TOKEN_BYTES), np.uint8), np.zeros((0, 0), np.uint8)
     if model:
         bits = model.lines([f"{line.speaker or line.role}: {text}" for line, text in zip(lines, texts, strict=True)])
