@@ -14,6 +14,7 @@ from rekindle.memory.profile.derivation import is_command
 from rekindle.memory.profile.likeness import Bars
 from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.service import Thing, ThingNotFound
+from rekindle.memory.profile.store import MOST_CORRECTED
 from rekindle.memory.profile.telling import is_left_open, says_something
 from rekindle.testing import ModelServer, Reply
 from tests.conftest import OpenHouse, asking_settings
@@ -250,6 +251,11 @@ async def test_a_correction_is_the_users_own_word_and_wins(house: House, caller:
     assert await texts(house, caller, kind="fact") == ["I live in Lübeck."]
     await house.sessions.delete(caller, session_id)
     assert await texts(house, caller, kind="fact") == ["I live in Lübeck."]
+    for number in range(MOST_CORRECTED + 1):
+        corrected = await house.profile.correct(caller, thing.id, f"I live in house number {number}.")
+    assert len(corrected.barred) == MOST_CORRECTED  # however often somebody thinks better of it
+    await learn(house, caller, "I live in Hamburg, as I said.")
+    assert await texts(house, caller, kind="fact") == [corrected.text]
 
 
 async def test_what_is_forgotten_is_gone_and_is_not_derived_again(house: House, caller: Caller) -> None:

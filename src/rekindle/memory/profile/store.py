@@ -11,6 +11,9 @@ from rekindle.database import Connection, FromRow
 Kind = Literal["preference", "fact", "question", "interest"]
 State = Literal["current", "superseded", "answered", "forgotten", "corrected"]
 
+MOST_CORRECTED = 99
+"""Earlier wordings of a thing that are known again; an import takes these and the one in which it is forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -190,12 +193,13 @@ async def update_things(connection: Connection, things: Sequence[Thing]) -> None
 
 
 async def update_corrected(connection: Connection, thing_id: UUID, text: str, barred: bytes) -> Thing | None:
-    """The thing in its user's own words; the digests of the wording it had are kept."""
+    """The thing in its user's own words; the digests of the wording it had are kept, of the first `MOST_CORRECTED`."""
     cursor = await connection.execute(
         f"""
         UPDATE known_things SET text = %s, state = 'corrected', session_id = NULL, first_seq = NULL, last_seq = NULL,
-            barred = CASE WHEN text = %s THEN barred ELSE barred || %s::bytea END, seen_at = clock_timestamp(),
-            valid_to = NULL, superseded_by = NULL, updated_at = clock_timestamp()
+            barred = CASE WHEN text = %s OR cardinality(barred) >= {MOST_CORRECTED} THEN barred
+                     ELSE barred || %s::bytea END,
+            seen_at = clock_timestamp(), valid_to = NULL, superseded_by = NULL, updated_at = clock_timestamp()
         WHERE id = %s AND state <> 'forgotten' RETURNING {_THING}
         """,
         (text, text, barred, thing_id),
