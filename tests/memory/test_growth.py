@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from rekindle.errors import Forbidden
 from rekindle.house import House
 from rekindle.identity.service import Caller
+from rekindle.memory.growth.service import MOST_SOURCES
 from rekindle.memory.growth.store import Marked
 from rekindle.memory.growth.themes import is_recurring, name_themes
 from tests.conftest import OpenHouse
@@ -120,6 +121,21 @@ async def test_a_breakthrough_is_a_milestone_that_ends_something(house: House, a
     assert swam.before
     assert (swam.because, swam.before.session_id, swam.theme) == ("question", sessions[0], grown.themes[0].theme)
     assert found["My sourdough works now!"].because == "words"
+
+
+async def test_what_a_breakthrough_ended_is_known_however_often_its_theme_came_up_since(
+    house: House, ann: Caller
+) -> None:
+    reached = {"milestones": ["I swam my first 100 metres."]}
+    sessions = [
+        await past_talk(house, ann, day, ["I swam."], topics=["swam"], **reached if day == 2 else {})
+        for day in range(MOST_SOURCES + 5)
+    ]
+    grown = await house.growth.of(ann, *YEAR)
+    [swam] = grown.breakthroughs
+    assert swam.before
+    assert (swam.because, swam.before.session_id) == ("theme", sessions[0])
+    assert [source.session_id for source in grown.themes[0].sources] == sessions[: -MOST_SOURCES - 1 : -1]
 
 
 async def test_growth_keeps_to_its_time_its_person_and_what_is_not_forgotten(house: House, ann: Caller) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -24,6 +24,8 @@ MOST_SESSIONS = 500
 MOST_LINES = 2_000
 LINE_CHARS = 600
 MOST_THEMES = 20
+MOST_SOURCES = 20
+"""Sources that are given of a theme; what a breakthrough ended may be older than these."""
 MOST_MILESTONES = 50
 SUMMED_SESSIONS = 10_000
 """Newest summaries that topics are summed over."""
@@ -144,7 +146,7 @@ class Growth:
             complete,
             weeks,
             months,
-            themes,
+            [replace(theme, sources=theme.sources[:MOST_SOURCES]) for theme in themes],
             [Milestone(m.text, m.at, m.session_id, m.seq, m.theme) for m in reached],
             [milestone for milestone in reached if isinstance(milestone, Breakthrough)],
         )

@@ -15,7 +15,6 @@ LONGEST = 60
 RECURRING_SESSIONS = 3
 RECURRING_DAYS = 7
 ENOUGH_MESSAGES = 2
-MOST_SOURCES = 20
 MOST_SEQS = 10
 
 
@@ -30,7 +29,7 @@ class ThemeSource:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Something that talks came back to. `sources`: the newest first, not all where there are many."""
+    """Something that talks came back to. `sources`: the newest first."""
 
     theme: str
     keys: tuple[Gist, ...]
@@ -132,9 +131,7 @@ def _theme(named: Named, sessions: Mapping[UUID, datetime], said: Sequence[Line]
         last_at=newest[0][1],
         weeks=_counts(sessions, said, "week"),
         months=_counts(sessions, said, "month"),
-        sources=tuple(
-            ThemeSource(session, at, tuple(seqs[session][:MOST_SEQS])) for session, at in newest[:MOST_SOURCES]
-        ),
+        sources=tuple(ThemeSource(session, at, tuple(seqs[session][:MOST_SEQS])) for session, at in newest),
     )
 
 
