@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from sys import intern
 from typing import Any
 from uuid import UUID
 
@@ -204,8 +203,10 @@ async def find_packed(
     assert row
     if not row["marks"]:
         return Packed()
-    for texts in ("models", "meanings", "speakers"):  # most blocks have the same
-        row[texts] = tuple(map(intern, row[texts].split("\n")))
+    for column in ("models", "meanings", "speakers"):
+        # Most blocks have the same: kept once. Not by `intern`, of which Python 3.12 forgets nothing: these are names.
+        texts, once = row[column].split("\n"), dict[str, str]()
+        row[column] = tuple(map(once.setdefault, texts, texts))
     return Packed(**row)
 
 
