@@ -10,6 +10,9 @@ def test_what_a_person_said_is_found_from_the_command_line(rekindle: Rekindle) -
     assert found.returncode == 0, found.stderr
     assert "My bicycle has a flat tyre." in found.stdout
     assert rekindle("search", "ann@example.com", "volcanoes").stdout == "Nothing is found.\n"
+    before = rekindle("search", "ann@example.com", "flat tyres", "--until", "2020-01-01", "--role", "user")
+    assert before.stdout == "Nothing is found.\n"
+    assert "Say what is looked for." in rekindle("search", "ann@example.com", " ").stderr
 
 
 def test_what_was_said_does_not_command_the_terminal_that_it_is_found_in(

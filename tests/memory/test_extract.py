@@ -71,6 +71,8 @@ def test_words_are_folded_and_scripts_without_spaces_come_in_pairs(text: str, ex
         "allergy allergies allergic",
         "child children",
         "buy bought buying",
+        "die dies died dying",
+        "pie pies",
     ],
 )
 def test_the_forms_of_a_word_share_a_stem(forms: str) -> None:
@@ -87,6 +89,12 @@ def test_a_name_is_not_joined_with_a_word(pair: str) -> None:
 def test_words_of_other_languages_and_numbers_are_not_stemmed() -> None:
     assert [stem(word) for word in ("größe", "2025", "游泳")] == ["größe", "2025", "游泳"]
     assert terms("The pool at the hotel") == ["pool", "hotel"]
+
+
+def test_what_binds_in_one_language_tells_something_in_another() -> None:
+    assert terms("what is my son called") == ["son", "call"]
+    assert terms("son") == ["son"]
+    assert terms("Wie war die Klausur, und was hat die Lehrerin gesagt?") == ["klausur", "lehrerin", "gesagt"]
 
 
 def test_key_phrases_keep_the_casing_they_were_said_in() -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from rekindle.assistants.voice import without_frames
 from rekindle.memory.cues import Cue, cues, is_question
 from rekindle.memory.extract import excerpt
-from rekindle.memory.wordlists import STOP_WORDS
-from rekindle.memory.words import COMMON_STEMS, sentences, stem, words
+from rekindle.memory.words import COMMON_STEMS, sentences, stem, without_stop_words, words
 
 _HEAD = re.compile(r"^(?:CONTEXT: This user has chatted before|(EARLIER IN THIS SESSION))\b", re.MULTILINE)
 _TAIL = re.compile(r"Use this context|The numbered lines are quoted")
@@ -165,7 +164,7 @@ def said_here(window: Iterable[tuple[str, str]]) -> list[Quote]:
 
 def key_stems(text: str) -> set[str]:
     """The stems of a text that count in a search, words of the same meaning as one."""
-    found = {_CANON.get(stemmed, stemmed) for stemmed in (stem(w) for w in words(text) if w not in STOP_WORDS)}
+    found = {_CANON.get(stemmed, stemmed) for stemmed in map(stem, without_stop_words(words(text)))}
     if cues(text[:500]) & Cue.NAME:
         found.add(stem("name"))
     return found

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from rekindle.http.caller import AdminDep, CallerDep, HouseDep, known_id
-from rekindle.http.shapes import After, CountedPage, Cursor, Limit, Page, Shape, read_cursor, written
+from rekindle.http.shapes import After, Asked, CountedPage, Cursor, Limit, Page, Shape, read_cursor, written
 from rekindle.knowledge.prices.service import Course, Price
-from rekindle.knowledge.search.service import LONGEST_QUERY, Hit, Place
+from rekindle.knowledge.search.service import Hit, Place
 from rekindle.knowledge.service import DocumentNotFound, Filters, SourceNotFound
 
 router = APIRouter(prefix="/api/v1", tags=["knowledge"])
@@ -188,7 +188,7 @@ class CourseOut(BaseModel):
 async def search_knowledge(
     house: HouseDep,
     caller: CallerDep,
-    q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="What is looked for.")],
+    q: Asked,
     assistant: Annotated[
         str | None, Query(max_length=200, description="What this assistant may look up; all documents unless given.")
     ] = None,

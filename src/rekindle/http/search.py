@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from rekindle.http.caller import CallerDep, HouseDep
-from rekindle.http.shapes import Cursor, Limit, MetadataFilter, Page, aware, read_cursor, written
+from rekindle.http.shapes import Asked, Cursor, Limit, MetadataFilter, Page, aware, read_cursor, written
 from rekindle.ids import parse_uuid
-from rekindle.memory.recall.service import LONGEST_QUERY, Filters, Hit, Place, Shown
+from rekindle.memory.recall.service import Filters, Hit, Place, Shown
 
 router = APIRouter(prefix="/api/v1/search", tags=["search"])
 
@@ -80,7 +80,7 @@ async def search(
     house: HouseDep,
     caller: CallerDep,
     metadata: MetadataFilter,
-    q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="What is looked for.")],
+    q: Asked,
     session_id: Annotated[str | None, Query(max_length=100, description="Only what was said in this session.")] = None,
     role: Annotated[Literal["user", "assistant"] | None, Query(description="Only what one of the two said.")] = None,
     assistant: Annotated[str | None, Query(max_length=200, description="Only talks with this assistant.")] = None,

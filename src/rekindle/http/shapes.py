@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import from_json
 
 from rekindle.errors import InvalidRequest
+from rekindle.memory.recall.service import LONGEST_QUERY
 from rekindle.sessions.service import Interaction, Message, Role, Session, Status
 
 T = TypeVar("T")
@@ -32,6 +33,12 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
 After = Annotated[UUID | None, Query(description="Where the list goes on: the `next` of the page before.")]
 Cursor = Annotated[str | None, Query(max_length=200)]
+Asked = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Query(min_length=1, max_length=LONGEST_QUERY, description="What is looked for."),
+]
+"""Not blank: any hit would be a wrong one."""
 
 
 def _metadata_filter(

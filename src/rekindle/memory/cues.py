@@ -7,8 +7,8 @@ They run on one sentence (at most 500 characters) at a time.
 import re
 from enum import Flag, auto
 
-from rekindle.memory.wordlists import COMMON_WORDS, STOP_WORDS
-from rekindle.memory.words import words
+from rekindle.memory.wordlists import COMMON_WORDS
+from rekindle.memory.words import without_stop_words, words
 
 
 class Cue(Flag):
@@ -191,7 +191,7 @@ def is_small_talk(sentence: str) -> bool:
     if any(character.isdigit() for character in sentence):
         return False
     spoken = _NAME_LAST.sub("", sentence)
-    content = [word for word in words(spoken) if word not in STOP_WORDS and word not in COMMON_WORDS]
+    content = [word for word in without_stop_words(words(spoken)) if word not in COMMON_WORDS]
     if not content:
         return _COURTESY.search(sentence) is not None or not cues(sentence) & ~Cue.PREFERENCE
     if len(content) == 1 and sentence.endswith("!") and _CALL.match(sentence):

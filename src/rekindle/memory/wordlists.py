@@ -18,11 +18,18 @@ mis mit moi mon muy más na nach ne nicht no noch non nos nous nur não o ob ode
 pero più por porque pour qu que qui quién quoi qué sa se sein ser ses si sich sie sin sind so sobre son sono
 sont soy su suis sur sus sí ta también te tengo tes tiene toi ton tu um uma un una und une uno unos uns von
 vor vos votre vous war was wenn wer wie wir wird wo y ya yo zu zum zur è über
+warum welche welchem welchen welcher welches weshalb wieso wofür woher wohin womit worum wozu wann hatte hatten bist
+heisst heissen quel quelle quels quelles pourquoi dónde cómo cuál cuáles onde qual quale quali perché
 """
 """German, French, Spanish, Portuguese, Italian; Chinese as pairs of characters."""
 
-STOP_WORDS = frozenset(_ENGLISH.split()) | frozenset(_OTHERS.split())
+ENGLISH_STOP_WORDS = frozenset(_ENGLISH.split())
+OTHER_STOP_WORDS = frozenset(_OTHERS.split())
+STOP_WORDS = ENGLISH_STOP_WORDS | OTHER_STOP_WORDS
 """Words that bind others and say nothing by themselves; casefolded."""
+_TELLING = "bin den die ella era hat hay man mit par pour sin son ton uno war"
+TELLING_IN_ENGLISH = frozenset(_TELLING.split())
+"""Words that bind in another language: in English a hat, a son, a war."""
 
 _COMMON = """
 able absolute absolutely actually add advice afternoon again ago ah ahead almost along already always amazed

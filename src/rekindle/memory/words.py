@@ -5,10 +5,18 @@ Everything here is linear in the length of the text.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from rekindle.memory.wordlists import COMMON_WORDS, IRREGULAR_FORMS, STOP_WORDS, VAGUE_WORDS
+from rekindle.memory.wordlists import (
+    COMMON_WORDS,
+    ENGLISH_STOP_WORDS,
+    IRREGULAR_FORMS,
+    OTHER_STOP_WORDS,
+    STOP_WORDS,
+    TELLING_IN_ENGLISH,
+    VAGUE_WORDS,
+)
 
 _SPACELESS = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"  # kana, Han
@@ -106,7 +114,7 @@ def _stem(word: str) -> str:
     if len(word) < 4 or not (word.isascii() and word.isalpha()):
         return word
     if word.endswith(("ies", "ied")):
-        word = word[:-3] + "y"
+        word = word[:-3] + "y" if len(word) > 4 else word[:-1]
     elif word.endswith(("sses", "shes", "ches", "xes", "zes")):
         word = word[:-2]
     elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -141,4 +149,16 @@ VAGUE_STEMS = COMMON_STEMS | frozenset(map(stem, VAGUE_WORDS))
 
 def terms(text: str) -> list[str]:
     """The stems of a text's words without stop words, in order, repeats kept."""
-    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+    return [stem(word) for word in without_stop_words(words(text))]
+
+
+def without_stop_words(said: Sequence[str]) -> list[str]:
+    """The words of a text that say something by themselves: "son" and "hat", unless it is in German or French."""
+    telling = [word for word in said if word not in STOP_WORDS]
+    if TELLING_IN_ENGLISH.isdisjoint(said):
+        return telling
+    english = sum(word in ENGLISH_STOP_WORDS for word in said)
+    others = sum(word in OTHER_STOP_WORDS for word in said)
+    if others > 1 and others > 2 * english:
+        return telling
+    return [word for word in said if word not in STOP_WORDS or word in TELLING_IN_ENGLISH]

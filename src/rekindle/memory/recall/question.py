@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rekindle.memory.wordlists import STOP_WORDS
-from rekindle.memory.words import stem, words
+from rekindle.memory.words import stem, without_stop_words, words
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -47,7 +46,7 @@ def read(text: str, speakers: Iterable[str], called: Mapping[str, str] | None = 
     names = {name.casefold(): speaker for name, speaker in {**(called or {}), **people}.items() if len(name) > 2}
     said = words(text)
     named = {names[word] for word in said if word in names}
-    stems = (stem(word) for word in said if word not in STOP_WORDS)
+    stems = (stem(word) for word in without_stop_words(said))
     return Asked(
         text=text,
         first_person=_in_first_person(text, names),
