@@ -6,7 +6,7 @@ What stands in a document is data, never believed: it is bounded here, and quote
 import io
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -105,18 +105,16 @@ def read(
         raise Unreadable(
             f"Reading {kind.upper()} needs {' and '.join(missing)}: pip install 'rekindle[knowledge]' brings it."
         )
-    reader: Callable[[], Read]
-    match kind:
-        case "html":
-            reader = lambda: _read_html(body, name, base, charset, path)  # noqa: E731
-        case "pdf":
-            reader = lambda: _read_pdf(body, name)  # noqa: E731
-        case "markdown":
-            reader = lambda: read_markdown(_decoded(body, charset), name, base, path)  # noqa: E731
-        case _:
-            reader = lambda: _read_text(_decoded(body, charset), name)  # noqa: E731
     try:
-        return reader()
+        match kind:
+            case "html":
+                return _read_html(body, name, base, charset, path)
+            case "pdf":
+                return _read_pdf(body, name)
+            case "markdown":
+                return read_markdown(_decoded(body, charset), name, base, path)
+            case "text":
+                return _read_text(_decoded(body, charset), name)
     except Unreadable:
         raise
     except Exception as error:  # libraries fail on damaged documents in dozens of ways; one document is left out

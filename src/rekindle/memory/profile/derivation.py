@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -201,7 +201,7 @@ def _all_lines(kept: Kept) -> list[str]:
     return [text for name in ("topics", "preferences", "open_questions", "milestones") for text in _listed(kept, name)]
 
 
-def _bounded(told: Any) -> tuple[Told, ...]:
+def _bounded(told: Iterable[Told]) -> tuple[Told, ...]:
     """Each once, short and on one line; no more than may be."""
     kept: dict[tuple[str, frozenset[str]], Told] = {}
     for one in told:

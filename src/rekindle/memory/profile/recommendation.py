@@ -62,13 +62,11 @@ def recommendation_tool(profile: Profile, *looks: Look) -> Recommend:
 
 
 def _subjects(known: Sequence[Known], about: str) -> list[Known]:
-    """Interests and open questions by turns, those about the subject first, each the newest first."""
+    """Interests and open questions, the newest first; only those about the subject, where there are any."""
     wanted = gist(about)
     ranked = [one for one in known if one.kind in ("interest", "question")]
-    ranked.sort(key=lambda one: (not (gist(one.text) & wanted), -one.date.timestamp()))
-    if wanted and ranked and gist(ranked[0].text) & wanted:
-        ranked = [one for one in ranked if gist(one.text) & wanted]
-    return ranked[:_SUBJECTS]
+    ranked.sort(key=lambda one: one.date, reverse=True)
+    return ([one for one in ranked if gist(one.text) & wanted] or ranked)[:_SUBJECTS]
 
 
 def _source(subject: Known) -> Source:
