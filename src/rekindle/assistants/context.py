@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rekindle.assistants.assistant import Prompt, Recalled, Said
-from rekindle.assistants.text import clean, folded, tokens
+from rekindle.assistants.text import clean, day_of, folded, tokens
 
 _HEAD = "CONTEXT: This user has chatted before. Here's their conversation history:\n"
 _TAIL = """
@@ -158,7 +158,7 @@ def _quoted(record: Recalled) -> str:
 
 def source(record: Recalled) -> str:
     """Where a record is from, in words: `session …, message 3, 28 October 2025`."""
-    date = f"{record.date.day} {record.date:%B %Y}"
+    date = day_of(record.date)
     if record.session_id is None:
         return f"profile, {date}"
     place = "" if record.seq is None else f", messages 1 to {record.seq}"

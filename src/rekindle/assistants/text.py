@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import date
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
@@ -47,6 +48,11 @@ def without_picture(text: str) -> str:
     """What they said themselves: the words of `with_picture` are whoever described the picture's."""
     said, picture, caption = text.rpartition(_PICTURE)
     return said.rstrip() if picture and caption.endswith("]") else text
+
+
+def day_of(when: date) -> str:
+    """A day as people write it: `8 May 2023`."""
+    return f"{when.day} {when:%B %Y}"
 
 
 def tokens(text: str) -> int:

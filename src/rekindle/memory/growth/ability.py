@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from rekindle.assistants.assistant import Errand, Found, Source, found
+from rekindle.assistants.text import day_of
 from rekindle.memory.growth.service import Growth, Milestone
 from rekindle.memory.growth.themes import Theme
 
@@ -42,14 +43,14 @@ def growth_tool(growth: Growth) -> Callable[..., Awaitable[Found]]:
 
 
 def _of_milestone(reached: Milestone, *, breakthrough: bool) -> tuple[str, Source]:
-    title = f"{'Breakthrough' if breakthrough else 'Milestone'} of {_day(reached.at)}"
+    title = f"{'Breakthrough' if breakthrough else 'Milestone'} of {day_of(reached.at)}"
     return reached.text, Source("session", title, session_id=reached.session_id, date=reached.at, quote=reached.text)
 
 
 def _of_theme(theme: Theme) -> tuple[str, Source]:
     often = f"{theme.sessions} session{'s' if theme.sessions > 1 else ''}"
     again = ", a recurring theme" if theme.recurring else ""
-    first, last = _day(theme.first_at), _day(theme.last_at)
+    first, last = day_of(theme.first_at), day_of(theme.last_at)
     text = f"{theme.theme}: in {often} {f'on {first}' if first == last else f'from {first} to {last}'}{again}."
     newest = theme.sources[0] if theme.sources else None
     return text, Source(
@@ -58,7 +59,3 @@ def _of_theme(theme: Theme) -> tuple[str, Source]:
         session_id=newest.session_id if newest else None,
         date=newest.date if newest else theme.last_at,
     )
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"

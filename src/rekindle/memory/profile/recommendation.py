@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from rekindle.assistants.assistant import Errand, Found, Source
+from rekindle.assistants.text import day_of
 from rekindle.memory.profile.likeness import gist
 from rekindle.memory.profile.service import Known, Profile
 
@@ -73,7 +74,7 @@ def _source(subject: Known) -> Source:
     what = "Open question" if subject.kind == "question" else "Interest"
     return Source(
         kind="profile",
-        title=f"{what} of {subject.date.day} {subject.date:%B %Y}",
+        title=f"{what} of {day_of(subject.date)}",
         session_id=subject.session_id,
         date=subject.date,
         quote=subject.text,

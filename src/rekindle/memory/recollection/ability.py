@@ -1,6 +1,7 @@
 """The tool with which an assistant looks into the past of whom it talks with."""
 
 from rekindle.assistants.assistant import Errand, Found, Recalled, Source, found
+from rekindle.assistants.text import day_of
 from rekindle.memory.recollection.service import Recollection
 
 _TITLES = {"summary": "Summary of the session of", "user": "You said on", "assistant": "The answer on"}
@@ -26,10 +27,9 @@ class PastAbility:
 
 
 def _source(record: Recalled) -> Source:
-    when = f"{record.date.day} {record.date:%B %Y}"
     return Source(
         record.kind,
-        f"{_TITLES[record.by or 'summary']} {when}",
+        f"{_TITLES[record.by or 'summary']} {day_of(record.date)}",
         session_id=record.session_id,
         message_id=record.message_id,
         date=record.date,
