@@ -82,11 +82,15 @@ def test_a_price_list_is_taken_whole_or_not_at_all(rekindle: Rekindle, tmp_path:
     file = tmp_path / "prices.csv"
     file.write_text(
         "course,kind,price,currency\nRowing,individual,10.50,EUR\nSailing,individual,free,EUR\n,individual,1,EUR\n"
+        + "\n" * 95
+        + "Rowing,individual,-1,EUR\n" * 100
     )
     refused = rekindle("prices", "import", "prices.csv", "--assistant", "four")
     assert refused.returncode == 1
-    assert "prices.csv:3: `price` is 'free'; it should be a number such as 165.00." in refused.stderr
+    assert "prices.csv:3: `price` is 'free'; it should be digits and a point, such as 165.00." in refused.stderr
     assert "prices.csv:4: `course`" in refused.stderr
+    assert "prices.csv:100: `price` is '-1'" in refused.stderr  # `:100:` is an emoji to who prints it
+    assert "And 2 more." in refused.stderr
     assert rows("SELECT count(*) FROM courses WHERE assistant = 'four'") == [(0,)]
     file.write_text("course,kind,price,currency,min_people\nRowing,individual,10.50,EUR,\nRowing,group,8.25,EUR,3\n")
     taken = rekindle("prices", "import", "prices.csv", "--assistant", "four")

@@ -320,12 +320,14 @@ class Counting:
         self.name = name
         self.width = width
         self.asked = 0
+        self.largest = 0
         self.away = False
 
     async def embed(self, texts: Any) -> list[list[float]]:
         if self.away:
             raise ModelUnreachable
         self.asked += len(texts)
+        self.largest = max(self.largest, len(texts))
         return [[text.lower().count(chr(97 + place % 26)) + 0.01 for place in range(self.width)] for text in texts]
 
     async def aclose(self) -> None:
@@ -363,6 +365,10 @@ async def test_vectors_come_with_the_documents_and_anew_with_another_model(alone
     nothing_alike = await second.search("qqqqqqq shade")
     assert nothing_alike.by_meaning
     assert nothing_alike.total == 40
+
+    (tmp_path / "book.md").write_text("\n\n".join(f"# Day {day}\n\n{'It rained. ' * 90}" for day in range(300)))
+    assert (await first.ingest(tmp_path)).passages == 300
+    assert small.largest < 150  # who stops a run need not wait for a whole book
 
     large.width = 512  # its server has changed, under the same name: vectors are kept that cannot be compared
     assert (await second.search("shade 70")).hits[0].title == "Rule 10"

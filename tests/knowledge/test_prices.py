@@ -1,14 +1,17 @@
 """Courses and prices: a list is taken whole or not at all, and what is told is exact."""
 
+import random
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from rekindle.knowledge.prices import pricelist, service
 from rekindle.knowledge.prices.naming import meant
 from rekindle.knowledge.prices.pricelist import PriceListRefused, read_price_list
 from rekindle.knowledge.prices.service import Prices
@@ -198,12 +201,12 @@ async def test_a_fault_in_one_line_refuses_the_whole_list_and_names_the_line(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "the header lacks course"),
+        ("", "it is empty. The header names the columns: course, kind"),
         ("course,price\n", "the header lacks kind, currency"),
         ("course,kind,price,currency,discount\n", "there is no column 'discount'"),
         ("course,kind,price,currency,price\n", "names a column twice"),
         (f"{HEAD}\n", "no price below the header"),
-        (f'{HEAD}\n"A,individual', "it is not CSV"),
+        (f'{HEAD}\n"A,individual', "it is not CSV: a quotation mark is opened and never closed"),
     ],
 )
 def test_what_is_no_price_list_is_said(file: Callable[[str], Path], text: str, fault: str) -> None:
@@ -211,11 +214,51 @@ def test_what_is_no_price_list_is_said(file: Callable[[str], Path], text: str, f
         read_price_list(file(text))
 
 
+def test_prices_meet_where_both_sizes_and_days_do(file: Callable[[str], Path]) -> None:
+    chance = random.Random(7)
+    outcomes = set()
+    for _ in range(300):
+        prices = []
+        for _ in range(chance.randint(2, 5)):
+            least, since = chance.randint(1, 9), chance.randint(1, 20)
+            prices.append((least, least + chance.randint(0, 3), since, since + chance.randint(0, 8)))
+        body = "".join(f"A,group,9,EUR,{a},{b},,2026-01-{c:02},2026-01-{d:02},,\n" for a, b, c, d in prices)
+        meet = any(
+            one[0] <= two[1] and two[0] <= one[1] and one[2] <= two[3] and two[2] <= one[3]
+            for one, two in combinations(prices, 2)
+        )
+        outcomes.add(meet)
+        if meet:
+            with pytest.raises(PriceListRefused, match=r"holds for the same people on the same days as line \d"):
+                read_price_list(file(f"{HEAD}\n{body}"))
+        else:
+            assert len(read_price_list(file(f"{HEAD}\n{body}"))[0].prices) == len(prices)
+    assert outcomes == {True, False}
+
+
+async def test_a_list_may_be_as_long_as_is_said_and_no_longer(
+    prices: Prices, desk: str, file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pricelist, "MAX_ROWS", 3)
+    three = f"{HEAD}\n" + "".join(f"Course {number},individual,5,EUR,,,,,,,\n" for number in range(3))
+    assert (await prices.import_file(file(three), desk)).added == 3
+    with pytest.raises(PriceListRefused, match="at most 3 prices"):
+        read_price_list(file(f"{three}Course 3,individual,5,EUR,,,,,,,\n"))
+    monkeypatch.setattr(service, "MAX_COURSES", 3)
+    other = file(f"{HEAD}\nOther,individual,5,EUR,,,,,,,\n")
+    with pytest.raises(PriceListRefused, match="There would be 4 courses, and 3 are the most"):
+        await prices.import_file(other, desk)
+    assert (await prices.import_file(other, desk, replace=True)).removed == 3
+
+
 def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
-    path.write_bytes("\ufeffCourse;Kind;Price;Currency\r\n Erste  Hilfe ;Individual;49.90;eur\r\n;;;\r\n".encode())
-    [course] = read_price_list(path)
-    assert (course.name, course.prices[0].price, course.prices[0].currency) == ("Erste Hilfe", Decimal("49.90"), "EUR")
+    for between in ";\t":
+        written = "\ufeffCourse;Kind;Price;Currency\r\n Erste  Hilfe ;Individual;49.90;eur\r\n;;;\r\n"
+        path.write_bytes(written.replace(";", between).encode())
+        [course] = read_price_list(path)
+        [price] = course.prices
+        assert (course.name, price.price, price.currency) == ("Erste Hilfe", Decimal("49.90"), "EUR")
     path.write_bytes("course,kind,price,currency\nCafé,individual,1,EUR\n".encode("latin-1"))
     with pytest.raises(PriceListRefused, match="Line 2: it is not UTF-8"):
         read_price_list(path)

@@ -12,8 +12,9 @@ from rich.console import Console
 from rekindle.errors import RekindleError
 from rekindle.settings import Settings
 
-console = Console(highlight=False, soft_wrap=True)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji: `prices.csv:100: …` is a file and its line, and what people wrote stays as they wrote it.
+console = Console(highlight=False, soft_wrap=True, emoji=False)
+complaints = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def read_settings() -> Settings:

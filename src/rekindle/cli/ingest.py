@@ -90,13 +90,17 @@ async def _ingest(house: "House", place: str, assistant: str | None, bounds: "Bo
 
 
 def _report(place: str, outcome: "Outcome") -> None:
+    from rekindle.knowledge.reading import is_web  # as above
+
     console.print(
         f"{shown(place)}: {outcome.added:,} new, {outcome.changed:,} changed, {outcome.unchanged:,} as they were, "
         f"{outcome.removed:,} gone; wrote {counted(outcome.passages, 'passage')} and {counted(outcome.links, 'link')}.",
         markup=False,
     )
-    if outcome.others:
-        console.print(f"Passed over {outcome.others:,} of other kinds, or not for robots.", markup=False)
+    if outcome.others and is_web(place):
+        console.print(f"Passed over {counted(outcome.others, 'page')} of other kinds, or not for robots.", markup=False)
+    elif outcome.others:
+        console.print(f"Passed over {counted(outcome.others, 'file')} of other kinds.", markup=False)
     if outcome.note:
         console.print(shown(outcome.note), style="yellow", markup=False)
     for name, why in outcome.left_out[:_NAMED]:

@@ -44,6 +44,10 @@ def import_prices(
         except PriceListRefused as error:
             for fault in error.extra.get("faults", []):
                 complaints.print(shown(f"{file.name}:{fault['line']}: {fault['what']}"), markup=False)
+            if more := error.extra.get("more"):
+                complaints.print(f"And {more:,} more.", markup=False)
+            if not error.extra.get("faults"):
+                fail(shown(error.detail))
             fail(f"{shown(file.name)} was not imported; nothing has changed.")
     console.print(
         f"{counted(done.individual, 'individual price')} and {counted(done.group, 'group price')}: "

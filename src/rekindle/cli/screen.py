@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -48,6 +48,7 @@ def bar(console: Console, things: str, *, width: int = 0) -> Progress:
     at the end say it all.
     """
     return Progress(
+        SpinnerColumn(style="dark_orange3"),  # one thing may take long
         TextColumn(f"{{task.description:<{width}}}", style="dim", markup=False),
         BarColumn(bar_width=36, complete_style="dark_orange3", finished_style="dark_orange3"),
         MofNCompleteColumn(),

@@ -120,10 +120,7 @@ class Run:
 
     async def take(self, item: Item) -> None:
         """Write a document where it is new or has changed."""
-        if time.monotonic() - self._signed > _SIGN_SECONDS:
-            self._signed = time.monotonic()
-            async with self._database.system() as connection:
-                await sources.update_outcome(connection, self._source_id, self.outcome.as_json())
+        await self._sign()
         if item.uri in self._seen:
             return
         self._seen.add(item.uri)
@@ -184,11 +181,24 @@ class Run:
             self.outcome.waiting += len(texts)
         self._tell(self.outcome)
 
+    async def _sign(self) -> None:
+        if time.monotonic() - self._signed > _SIGN_SECONDS:
+            self._signed = time.monotonic()
+            async with self._database.system() as connection:
+                await sources.update_outcome(connection, self._source_id, self.outcome.as_json())
+
     async def _vectors(self, texts: list[str]) -> list[list[float]] | None:
         if self._failures >= _PATIENCE:
             return None
+        vectors: list[list[float]] = []
         try:
-            vectors = await self._search.embed(texts)
+            # A book has thousands of passages: who stops the run waits for the few at hand only.
+            for start in range(0, len(texts), _BATCH_PASSAGES):
+                await self._sign()
+                part = await self._search.embed(texts[start : start + _BATCH_PASSAGES])
+                if part is None:
+                    return None
+                vectors += part
         except ModelError as error:
             log.warning("ingest.no_vectors", error=error.code)
             self._failures += 1

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from math import log
 
 from rekindle.memory.words import stem, terms, words
@@ -43,10 +44,11 @@ def meant(said: str, names: Sequence[str], codes: Sequence[str | None]) -> list[
     return [i for i in whole if len(set(terms(names[i]))) == longest] or fitting
 
 
-def _terms(name: str, code: str | None) -> set[str]:
+@lru_cache(maxsize=20_000)
+def _terms(name: str, code: str | None) -> frozenset[str]:
     found = set(terms(name)) | set(terms(code or ""))
     initials = "".join(word[0] for word in words(name) if word[0].isalpha())
-    return found | {initials} if len(initials) > 1 else found
+    return frozenset(found | {initials} if len(initials) > 1 else found)
 
 
 def _asked(said: str, held: Counter[str]) -> set[str]:

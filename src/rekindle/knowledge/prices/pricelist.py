@@ -3,10 +3,12 @@
 import csv
 import io
 import re
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +83,10 @@ class Fault:
 
 
 def read_price_list(path: Path) -> list[Listed]:
-    """The courses of a price list. Raises `NotFound`, and `PriceListRefused` with every fault found, in `faults`."""
+    """The courses of a price list.
+
+    Raises `NotFound`, and `PriceListRefused` with the first faults found in `faults`; `more` says of how many others.
+    """
     try:
         with path.open("rb") as opened:
             body = opened.read(MAX_BYTES + 1)
@@ -108,14 +113,13 @@ def _refused(path: Path, faults: list[Fault]) -> PriceListRefused:
     return PriceListRefused(
         f"{path.name} was not imported. {faults[0]}{more}",
         faults=[{"line": fault.line, "what": fault.what} for fault in faults[:_MOST_FAULTS]],
+        more=len(faults[_MOST_FAULTS:]),
     )
 
 
 def _courses(text: str, faults: list[Fault]) -> list[Listed]:
-    first = text.partition("\n")[0]
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=";" if ";" in first and "," not in first else ",", strict=True
-    )
+    between = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     found: dict[str, Listed] = {}
     lines: dict[str, list[tuple[int, Price]]] = {}
     try:
@@ -124,12 +128,14 @@ def _courses(text: str, faults: list[Fault]) -> list[Listed]:
             faults.append(Fault(1, fault))
             return []
         end = reader.line_num
+        count = 0
         for row in reader:
             line, end = end + 1, reader.line_num
             if not any(cell.strip() for cell in row):
                 continue
-            if line > MAX_ROWS:
-                faults.append(Fault(line, f"a list has at most {MAX_ROWS:,} lines."))
+            count += 1
+            if count > MAX_ROWS:
+                faults.append(Fault(line, f"a list has at most {MAX_ROWS:,} prices."))
                 return []
             if len(row) != len(header):
                 faults.append(Fault(line, f"it has {len(row)} cells, the header {len(header)}."))
@@ -143,7 +149,9 @@ def _courses(text: str, faults: list[Fault]) -> list[Listed]:
                 course.prices.append(price)
                 lines.setdefault(cells["course"].casefold(), []).append((line, price))
     except csv.Error as error:
-        faults.append(Fault(reader.line_num, f"it is not CSV: {error}."))
+        unclosed = str(error) == "unexpected end of data"
+        why = "a quotation mark is opened and never closed" if unclosed else error
+        faults.append(Fault(reader.line_num, f"it is not CSV: {why}."))
         return []
     for own in lines.values():
         faults += _overlaps(own)
@@ -152,6 +160,8 @@ def _courses(text: str, faults: list[Fault]) -> list[Listed]:
 
 
 def _header(header: list[str]) -> str | None:
+    if not any(header):
+        return f"it is empty. The header names the columns: {', '.join(COLUMNS)}."
     if missing := [name for name in NEEDED if name not in header]:
         return f"the header lacks {', '.join(missing)}. It can have {', '.join(COLUMNS)}."
     if unknown := [name for name in header if name not in COLUMNS]:
@@ -170,7 +180,7 @@ def _price(cells: dict[str, str]) -> tuple[list[str], Price | None]:
     if kind not in ("individual", "group"):
         wrong.append(f"`kind` is {cells['kind']!r}; it should be individual or group.")
     if not _PRICE.fullmatch(cells["price"]):
-        wrong.append(f"`price` is {cells['price']!r}; it should be a number such as 165.00.")
+        wrong.append(f"`price` is {cells['price']!r}; it should be digits and a point, such as 165.00.")
     currency = cells["currency"].upper()
     if not _CURRENCY.fullmatch(currency):
         wrong.append(f"`currency` is {cells['currency']!r}; it should be three letters such as USD.")
@@ -239,19 +249,23 @@ def _facts(course: Listed, cells: dict[str, str]) -> Iterable[str]:
 
 def _overlaps(own: list[tuple[int, Price]]) -> Iterator[Fault]:
     """Two prices of one course that hold for the same people on the same day, in one currency."""
-    for place, (line, price) in enumerate(own):
-        for before, other in own[:place]:
-            if (
-                price.currency == other.currency
-                and price.is_group == other.is_group
-                and _meet(price.min_people, price.max_people, other.min_people, other.max_people)
-                and _meet(price.valid_from, price.valid_to, other.valid_from, other.valid_to)
-            ):
-                yield Fault(line, f"it holds for the same people on the same days as line {before}.")
-                break
-
-
-def _meet(low: object, high: object, other_low: object, other_high: object) -> bool:
-    """Whether two ranges, open where None, have something in common."""
-    below = high is None or other_low is None or other_low <= high  # type: ignore[operator]
-    return below and (other_high is None or low is None or low <= other_high)  # type: ignore[operator]
+    alike: dict[tuple[str, bool], list[tuple[date, date, int, int, int]]] = {}
+    for line, price in own:
+        since, until = price.valid_from or date.min, price.valid_to or date.max
+        least, most = price.min_people or 1, price.max_people or MAX_PEOPLE
+        alike.setdefault((price.currency, price.is_group), []).append((since, until, least, most, line))
+    for prices in alike.values():
+        # Day by day: those that hold then, by size. None of these meet, so that only neighbours need a look.
+        holding: list[tuple[int, int, int]] = []
+        ends: list[tuple[date, tuple[int, int, int]]] = []
+        for since, until, least, most, line in sorted(prices):
+            while ends and ends[0][0] < since:
+                del holding[bisect_left(holding, heappop(ends)[1])]
+            place = bisect_left(holding, (least,))
+            met = [other for other in holding[max(place - 1, 0) : place + 1] if other[0] <= most and least <= other[1]]
+            if met:
+                first, second = sorted((met[0][2], line))
+                yield Fault(second, f"it holds for the same people on the same days as line {first}.")
+                continue
+            insort(holding, (least, most, line))
+            heappush(ends, (until, (least, most, line)))

@@ -14,13 +14,14 @@ from rekindle.database import Database
 from rekindle.knowledge.known import KnownOf
 from rekindle.knowledge.prices import store
 from rekindle.knowledge.prices.naming import meant
-from rekindle.knowledge.prices.pricelist import MAX_PEOPLE, Listed, Price, read_price_list
+from rekindle.knowledge.prices.pricelist import MAX_PEOPLE, Listed, Price, PriceListRefused, read_price_list
 from rekindle.knowledge.prices.store import Course
 from rekindle.knowledge.study import Studies
 
 __all__ = ["Course", "Imported", "Price", "Prices", "Quote"]
 
-_MOST_COURSES = 5_000
+MAX_COURSES = 20_000
+"""Of one assistant, and so many of every assistant's: each question of a price goes through their names."""
 _NAMED = 8
 """Most names told when several courses may be meant."""
 
@@ -105,6 +106,11 @@ class Prices:
         listed = await asyncio.to_thread(read_price_list, path)
         async with self._database.system() as connection:
             here = {course.name.casefold(): course for course in await store.list_scope(connection, assistant)}
+            count = len({course.name.casefold() for course in listed} | (set() if replace else set(here)))
+            if count > MAX_COURSES:
+                raise PriceListRefused(
+                    f"{path.name} was not imported. There would be {count:,} courses, and {MAX_COURSES:,} are the most."
+                )
             prices = await store.list_prices(connection, [course.id for course in here.values()])
             writing: list[tuple[UUID | None, Listed]] = []
             added = 0
@@ -144,16 +150,18 @@ class Prices:
             return Quote(f"A price is told for 1 to {MAX_PEOPLE:,} people.", people, day)
         as_whom = self._database.transaction(user_id) if user_id else self._database.system()
         async with as_whom as connection:
-            courses = _own_first(await store.list_offered(connection, assistant, _MOST_COURSES))
-            places = meant(course[:300], [each.name for each in courses], [each.code for each in courses])
+            courses = _own_first(await store.list_offered(connection, assistant, 2 * MAX_COURSES))
+            names = [each.name for each in courses]
+            # In a thread: of thousands it takes a while.
+            places = await asyncio.to_thread(meant, course[:300], names, [each.code for each in courses])
             if len(places) == 1:
                 found = courses[places[0]]
                 return _quote(found, (await store.list_prices(connection, [found.id]))[found.id], people, day)
-        names = tuple(courses[place].name for place in places[:_NAMED])
-        if names:
+        near = tuple(courses[place].name for place in places[:_NAMED])
+        if near:
             more = f" and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
             return Quote(
-                f"Several courses may be meant: {'; '.join(names)}{more}. Which one?", people, day, None, (), names
+                f"Several courses may be meant: {'; '.join(near)}{more}. Which one?", people, day, None, (), near
             )
         return Quote(f"There is no course like “{course[:100]}” in the price list.", people, day)
 
