@@ -195,6 +195,16 @@ async def test_a_site_that_may_not_or_cannot_be_read_is_said_so(knowledge: Knowl
         await knowledge.ingest("http://127.0.0.1:1/", name, bounds=QUICK)
 
 
+async def test_two_sites_that_send_each_to_the_other_are_left(knowledge: Knowledge, site: Site, name: str) -> None:
+    other = Site()
+    async with listening(other.serve) as other.port:
+        for number in range(0, 40, 2):
+            site.says(f"/{number}", "302 Found", f"Location: {other.url}/{number + 1}\r\n")
+            other.says(f"/{number + 1}", "302 Found", f"Location: {site.url}/{number + 2}\r\n")
+        with pytest.raises(FetchFailed, match="from site to site"):
+            await knowledge.ingest(f"{site.url}/0", name, bounds=QUICK)
+
+
 async def test_a_site_inside_is_not_read_unless_allowed(open_a_house: OpenHouse, site: Site, name: str) -> None:
     site.page("/", "The intranet.")
     house = await open_a_house(work=False)

@@ -13,7 +13,7 @@ import httpx2
 
 from rekindle.errors import ConfigurationError, Unavailable
 from rekindle.knowledge.apart import Reader
-from rekindle.knowledge.fetch import LONGEST_URL, Fetched, Fetcher, FetchFailed, FetchRefused
+from rekindle.knowledge.fetch import LONGEST_URL, REDIRECTS, Fetched, Fetcher, FetchFailed, FetchRefused
 from rekindle.knowledge.ingest import Item, Outcome, digest_of
 from rekindle.knowledge.reading import MEDIA_TYPES, SUFFIXES, Kind, Read, Unreadable
 from rekindle.knowledge.store import Known
@@ -113,6 +113,7 @@ class Crawl:
         self._pause = bounds.pause
         self._bytes = 0
         self._asked = 0
+        self._moves = 0
 
     def lost(self) -> set[str]:
         """Which of the documents known before are no more."""
@@ -243,6 +244,9 @@ class Crawl:
             raise FetchFailed("It redirects to what is no address.") from error
         if self._asked == 1 and _origin(target) != self._origin:
             # What people type is seldom the whole truth: http for https, a name without www.
+            self._moves += 1
+            if self._moves > REDIRECTS:
+                raise FetchFailed(f"It redirects from site to site more than {REDIRECTS} times.")
             self._origin = _origin(target)
             await self._learn_rules()
             self._asked = 0
