@@ -39,6 +39,17 @@ async def test_a_question_brings_its_answer_along_and_nothing_that_says_nothing(
     assert [record.text for record in await recalled(house, caller, "Where is the bakery?")] == [TALK[3][0]]
 
 
+async def test_a_short_answer_and_the_question_it_was_given_to_come_together(house: House, caller: Caller) -> None:
+    session = await house.sessions.start(caller)
+    for role, said in (("user", "My cat sits here."), ("assistant", "What is your cat's name?"), ("user", "Paprika.")):
+        await house.sessions.messages.add(caller, session.id, role, said)
+    asked = ["What is your cat's name?", "Paprika."]
+    assert [record.text for record in await recalled(house, caller, "What's the name of my cat?")][-2:] == asked
+    assert [record.text for record in await recalled(house, caller, "Paprika?")][-2:] == asked
+    near = await house.recollection.near(caller, "the cat's name", session_id=session.id, before=3)
+    assert "Paprika." not in [record.text for record in near], "it is in the window"
+
+
 async def test_without_a_word_in_common_the_nearest_in_meaning_come(
     open_a_house: OpenHouse, caller: Caller, weights: Path
 ) -> None:

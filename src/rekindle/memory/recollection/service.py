@@ -32,6 +32,8 @@ _SESSIONS = 3
 """Sessions whose summaries are given where the words themselves are not open."""
 _FACTS = 12
 _PASSAGE_CHARS = 600
+_SHORT_CHARS = 80
+"""Of an answer that may say nothing by itself: "Paprika.", to what a cat's name is."""
 
 
 def opens(caller: Caller, rule: Rule) -> Opens:
@@ -97,7 +99,12 @@ class Recollection:
         ranked = await self._recall.search(Caller(caller.user_id, "verified"), message, filters, limit=limit)
         hits = [hit for place, hit in enumerate(ranked) if place < _MEANT or hit.snippet.highlights]
         said = [hit for hit in hits if allowed == "words" or hit.message.session_id == session_id]
-        found = [record for hit in said for shown in _with_answer(hit) if (record := _message(hit, shown, session_id))]
+        given = [(hit, shown) for hit in said for shown in _with_counterpart(hit)]
+        found = [
+            record
+            for hit, shown in given
+            if (shown.session_id != session_id or shown.seq < before) and (record := _message(hit, shown, session_id))
+        ]
         found = list({" ".join(record.text.split()).lower(): record for record in reversed(found)}.values())[::-1]
         elsewhere = dict.fromkeys(hit.message.session_id for hit in hits if hit not in said)
         if elsewhere:
@@ -142,10 +149,14 @@ def _says_nothing(text: str) -> bool:
     return all(is_small_talk(sentence) for sentence in sentences(text[:2_000]))
 
 
-def _with_answer(hit: Hit) -> list[Shown]:
-    """The message of a hit, and of a user's question its answer too."""
-    asks = hit.message.role == "user" and is_question(hit.message.content[-500:])
-    return [hit.message, hit.after] if asks and hit.after and hit.after.role == "assistant" else [hit.message]
+def _with_counterpart(hit: Hit) -> list[Shown]:
+    """The message of a hit, and the answer to what it asks; of a short answer the question too."""
+    if hit.after and hit.after.role != hit.message.role and is_question(hit.message.content[-500:]):
+        return [hit.message, hit.after]
+    short = hit.message.role == "user" and len(hit.message.content) <= _SHORT_CHARS
+    if short and hit.before and hit.before.role == "assistant" and is_question(hit.before.content[-500:]):
+        return [hit.before, hit.message]
+    return [hit.message]
 
 
 def _message(hit: Hit, shown: Shown, session_id: UUID) -> Recalled | None:
