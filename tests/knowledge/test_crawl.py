@@ -97,7 +97,7 @@ async def test_a_site_is_read_within_its_host_and_its_rules(knowledge: Knowledge
     site.page("/target", "It has moved to the east wing.")
     site.page("/hidden", "Hidden by its header.", headers="X-Robots-Tag: noindex\r\n")
     site.says("/leaflet.txt", "200 OK", "Content-Type: text/plain\r\n", b"Leaflet\n\nSwim on your back first.")
-    outcome = await knowledge.ingest(f"{site.url}/", name, bounds=QUICK)
+    outcome = await knowledge.ingest(site.url, name, bounds=QUICK)  # without the slash: the same page as `/`
     assert await titles(knowledge, name) == {"home", "a", "b?x=1", "c", "private/open", "target", "Leaflet"}
     assert outcome.added == 7
     assert set(site.paths()) == {"/robots.txt", "/", "/a", "/b?x=1", "/c", "/d", "/private/open", "/gone", "/moved",

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx2
@@ -273,9 +274,13 @@ def _is_unsaid(media_type: str) -> bool:
 
 
 def plain(url: str) -> str:
-    """An address as it is compared: host in small letters, no usual port, no fragment. Raises `FetchRefused`."""
+    """An address as it is compared: host in small letters, no usual port, no fragment, `/` for the site itself.
+
+    Raises `FetchRefused`.
+    """
     try:
-        plain = str(httpx2.URL(url.strip()).copy_with(fragment=None))
+        read = httpx2.URL(url.strip()).copy_with(fragment=None)
+        plain = str(read if urlsplit(str(read)).path else read.copy_with(path="/"))
     except (httpx2.InvalidURL, ValueError, TypeError) as error:
         raise FetchRefused(f"{url[:200]} is not an address of the web.") from error
     if len(plain) > LONGEST_URL:
