@@ -41,9 +41,10 @@ async def test_a_question_brings_its_answer_along_and_nothing_that_says_nothing(
 
 async def test_a_short_answer_and_the_question_it_was_given_to_come_together(house: House, caller: Caller) -> None:
     session = await house.sessions.start(caller)
-    for role, said in (("user", "My cat sits here."), ("assistant", "What is your cat's name?"), ("user", "Paprika.")):
-        await house.sessions.messages.add(caller, session.id, role, said)
     asked = ["What is your cat's name?", "Paprika."]
+    await house.sessions.messages.add(caller, session.id, "user", "My cat sits here.")
+    await house.sessions.messages.add(caller, session.id, "assistant", asked[0])
+    await house.sessions.messages.add(caller, session.id, "user", asked[1])
     assert [record.text for record in await recalled(house, caller, "What's the name of my cat?")][-2:] == asked
     assert [record.text for record in await recalled(house, caller, "Paprika?")][-2:] == asked
     near = await house.recollection.near(caller, "the cat's name", session_id=session.id, before=3)
