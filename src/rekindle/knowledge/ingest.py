@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 _BATCH_PASSAGES = 128
 _BATCH_DOCUMENTS = 64
+_AT_ONCE = 96
+"""Texts embedded together: a book has thousands of passages, and who stops the run waits for these only."""
 _PATIENCE = 3
 """After so many failures of the embedder in a row, the rest is left to the server's job."""
 _SIGN_SECONDS = 2.0
@@ -192,10 +194,9 @@ class Run:
             return None
         vectors: list[list[float]] = []
         try:
-            # A book has thousands of passages: who stops the run waits for the few at hand only.
-            for start in range(0, len(texts), _BATCH_PASSAGES):
+            for start in range(0, len(texts), _AT_ONCE):
                 await self._sign()
-                part = await self._search.embed(texts[start : start + _BATCH_PASSAGES])
+                part = await self._search.embed(texts[start : start + _AT_ONCE])
                 if part is None:
                     return None
                 vectors += part
