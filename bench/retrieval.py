@@ -39,7 +39,7 @@ from rekindle.memory.recall import store
 from rekindle.memory.recall.past import all_of
 from rekindle.memory.recall.postings import Places
 from rekindle.memory.recall.question import read
-from rekindle.memory.recall.ranking import WEIGHTS, Weights, look, match, summed, weigh
+from rekindle.memory.recall.ranking import COMPARED, WEIGHTS, Weights, look, match, summed, weigh
 from rekindle.memory.recall.ranking import Scores as Scores32
 from rekindle.sessions.locomo import Talk, as_past, read_talks
 from rekindle.settings import Settings
@@ -143,13 +143,14 @@ async def weighed(house: House, file: Path) -> list[Question]:
                 continue
             asked = read(question["q"], (speaker for speaker in past.speakers if speaker), past.names)
             first, as_asked = model.questions([asked.first_person, asked.text])
-            looked = look(past, match(past, asked), {model.name: first.whole}, past.length > 0)
+            looked = look(past, asked, match(past, asked), {model.name: first.whole}, past.length > 0)
+            compared = looked.lines[:COMPARED]
             async with house.database.transaction(caller.user_id) as connection:
-                tokens = await store.find_tokens(connection, past.token_slices(looked.lines, model.name))
-            signs = weigh(past, asked, looked, (first, as_asked), tokens)
-            places = zip(past.session_bytes(looked.lines), past.seqs(looked.lines).tolist(), strict=True)
+                tokens = await store.find_tokens(connection, past.token_slices(compared, model.name))
+            signs = weigh(past, looked, (first, as_asked), tokens)
+            places = zip(past.session_bytes(compared), past.seqs(compared).tolist(), strict=True)
             gold = [number for number, place in enumerate(places) if names[place] in question["gold"]]
-            sessions = past.session[looked.lines]
+            sessions = past.session[compared]
             golds = len(question["gold"])
             found.append(Question(file.stem, talk.id, question["cat"], signs, sessions, gold, golds))
     return found

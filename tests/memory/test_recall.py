@@ -23,6 +23,7 @@ from rekindle.memory.recall.lines import BLOCK, FACTS, NAMES, OF_ONESELF, OF_THE
 from rekindle.memory.recall.packed import Packed, packed
 from rekindle.memory.recall.past import Past, all_of, brought_up, missing
 from rekindle.memory.recall.question import read
+from rekindle.memory.recall.ranking import COMPARED
 from rekindle.memory.recall.service import Filters, Hit, Recall, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import snippet
@@ -302,16 +303,22 @@ async def test_who_has_been_named_since_the_last_search_is_known_to_the_next(kno
     assert after[0][0] == "I grew up in the hills."
 
 
-async def test_many_lines_are_searched_as_few_are(
+async def test_many_lines_are_searched_as_few_are_and_those_not_compared_follow(
     knowing: House, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = await tell(knowing, caller, *(f"Kite number {number} flies." for number in range(150)))
+    async def asked(**more: Any) -> list[Hit]:
+        return await knowing.recall.search(caller, "Which kite is number 77?", **more)
+
+    session = await tell(knowing, caller, *(f"Kite number {number} flies." for number in range(2 * COMPARED)))
     await knowing.recall.index(caller.user_id, session)
-    few = await knowing.recall.search(caller, "Which kite is number 77?", limit=50)
+    few = await asked(limit=3 * COMPARED)
+    assert len(set(contents(few))) == 2 * COMPARED
+    assert contents(few)[0] == "Kite number 77 flies."
     monkeypatch.setattr("rekindle.memory.recall.service.FEW_LINES", 0)
-    assert [hit.place for hit in await knowing.recall.search(caller, "Which kite is number 77?", limit=50)] == [
-        hit.place for hit in few
-    ]
+    pages: list[Hit] = []
+    while page := await asked(limit=50, after=pages[-1].place if pages else None):
+        pages += page
+    assert [hit.place for hit in pages] == [hit.place for hit in few]
 
 
 async def test_words_are_left_to_search_by_where_the_weights_have_been_taken_away(

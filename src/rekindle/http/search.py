@@ -91,7 +91,7 @@ async def search(
 ) -> SearchPage:
     """The caller's messages that bear on a question, best first: by words, and by meaning where there is an embedder.
 
-    The best 128 are ranked; what was said a moment ago is found by its words.
+    The best 256 are ranked; what was said a moment ago is found by its words.
     """
     filters = Filters(
         # A malformed id is the id of no session.

@@ -1,9 +1,9 @@
 """Which of a person's lines bear on a question: words, meaning, and what a conversation is like.
 
-Two steps. The first looks at every line: BM25 without question words, words of the lines around, the session, and the
-nearness of whole lines by their signs. The second compares the best of them token by token (late interaction) and
-weighs who spoke, when, and whether a line answers rather than asks. The weights were set by hand, in round numbers, for
-kinds of conversations, not fitted to any.
+Three steps. The first looks at every line: BM25 without question words, words of the lines around, the session, and the
+nearness of whole lines by their signs. The second weighs, of the best of them, who spoke, when, and whether a line
+answers rather than asks. The third compares the best of these token by token (late interaction). The weights were set
+by hand, in round numbers, for kinds of conversations, not fitted to any.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rekindle.memory.minilm import WIDTH, Bits, Question, Vectors, nearest
+from rekindle.memory.minilm import WIDTH, Bits, MiniLM, Question, Vectors, nearest
 from rekindle.memory.recall.lines import (
     ASKS,
     BY_ASSISTANT,
@@ -34,8 +34,12 @@ from rekindle.memory.recall.question import Asked
 Scores = NDArray[np.float32]
 Days = NDArray[np.datetime64]
 
-CANDIDATES = 128
-"""Lines that are compared token by token; more gain nothing."""
+CANDIDATES = 256
+"""Lines that are weighed by more than their words and their nearness as wholes."""
+COMPARED = 64
+"""The best of them, which are compared token by token; more gain nothing."""
+_UNCOMPARED = 1.5
+"""How much more signs count until then, in the place of tokens."""
 _K1 = 1.2
 _B_LINE, _B_SESSION = 0.3, 0.75
 """How much a long text is held against it: lines hardly, sessions as usual."""
@@ -86,13 +90,10 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The first step's results: the best lines' places, best first, and, of each of these, its signs."""
+    """The candidates: the lines' places, best first, and, by the name of its weight, each of their signs."""
 
     lines: Places
-    words: Scores
-    session_words: Scores
-    context_words: Scores
-    whole: Scores
+    signs: dict[str, Scores]
 
 
 def match(past: Past, asked: Asked) -> Matched:
@@ -106,43 +107,62 @@ def match(past: Past, asked: Asked) -> Matched:
     )
 
 
-def look(past: Past, matched: Matched, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]) -> Looked:
+def look(
+    past: Past, asked: Asked, matched: Matched, vectors: Mapping[str, Vectors], allowed: NDArray[np.bool_]
+) -> Looked:
     """Find the best lines of those `allowed`. `vectors`: the question's as a whole, by model."""
     words, session_words, context = matched.words, matched.session_words, matched.context_words
     whole, known = _whole(past, vectors)
     base = words + whole + WEIGHTS.session_words * session_words + context
     # Without vectors there is nothing to be found by but words: of the line, or of those around it.
-    places = np.flatnonzero(allowed if vectors.keys() & set(past.meanings) else allowed & (context > 0))
-    if len(places) > CANDIDATES:
-        places = places[np.argpartition(-base[places], CANDIDATES)[:CANDIDATES]]
-    best = places[np.argsort(-base[places], kind="stable")]
-    near = _as_words_tell(whole[best], known[best], words[best])
-    return Looked(best, words[best], session_words[best], context[best], near)
+    lines = np.flatnonzero(allowed if vectors.keys() & set(past.meanings) else allowed & (context > 0))
+    if len(lines) > CANDIDATES:
+        lines = lines[np.argpartition(-base[lines], CANDIDATES)[:CANDIDATES]]
+    kinds = _kinds(past, asked, lines, by_tokens=MiniLM.name in vectors)
+    told = sum((getattr(WEIGHTS, name) * sign for name, sign in kinds.items()), np.zeros(len(lines), np.float32))
+    order = np.argsort(-(base[lines] + _UNCOMPARED * told), kind="stable")
+    lines = lines[order]
+    signs = {name: sign[order] for name, sign in kinds.items()}
+    signs |= {"words": words[lines], "session_words": session_words[lines], "context_words": context[lines]}
+    signs["whole"] = _as_words_tell(whole[lines], known[lines], words[lines])
+    return Looked(lines, signs)
 
 
-def rank(
-    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens
-) -> Scores:
-    """Scores of the candidates; `questions` in the first person and as asked, `tokens` of each candidate."""
-    signs = weigh(past, asked, looked, questions, tokens)
-    return summed(signs, past.session[looked.lines], WEIGHTS)
+def rank(past: Past, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens) -> Scores:
+    """Scores of the candidates; `questions` in the first person and as asked, `tokens` of those to be compared."""
+    signs = weigh(past, looked, questions, tokens)
+    score = summed(signs, past.session[looked.lines[: len(signs["words"])]], WEIGHTS)
+    others = np.arange(1, len(looked.lines) - len(score) + 1, dtype=np.float32)
+    return np.concatenate((score, score.min(initial=0) - others))  # they follow in their order
 
 
-def weigh(
-    past: Past, asked: Asked, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens
-) -> dict[str, Scores]:
-    """Each sign of each candidate, by the name of its weight."""
-    lines = looked.lines
-    flags, answers = past.flags[lines], _answers(past, lines)
+def weigh(past: Past, looked: Looked, questions: tuple[Question, Question] | None, tokens: Tokens) -> dict[str, Scores]:
+    """Each sign of the candidates that are compared, or of all where none can be."""
+    if questions is None:
+        return looked.signs | {"whole_alone": looked.signs["whole"]}
+    lines = looked.lines[: len(tokens.counts)]
+    signs = {name: sign[: len(lines)] for name, sign in looked.signs.items()}
+    if len(lines):
+        near, signs["tokens_as_asked"] = _near(questions, tokens, signs["words"])
+        # Candidates are a standard deviation nearer than lines are; a line that is none is taken to be as lines are.
+        everywhere = np.zeros(len(past), np.float32)
+        everywhere[lines] = near + 2
+        best = np.full(len(past.sessions), -np.inf, np.float32)
+        np.maximum.at(best, past.session[lines], near)
+        signs["tokens"] = near
+        signs["answers_well"] = signs["answers"] * everywhere[lines - 1]
+        signs["best_of_session"] = best[past.session[lines]]
+    return signs
+
+
+def _kinds(past: Past, asked: Asked, lines: Places, *, by_tokens: bool) -> dict[str, Scores]:
+    """What kind of line each is: the signs that are neither of its words nor of its vectors."""
+    flags = past.flags[lines]
     signs = {
-        "words": looked.words,
-        "session_words": looked.session_words,
-        "context_words": looked.context_words,
-        "whole": looked.whole,
         "asks": _has(flags, ASKS),
         "ends_asking": _has(flags, ENDS_ASKING),
         "date": _dated(past, asked)[past.session[lines]],
-        "answers": answers,
+        "answers": _answers(past, lines),
     }
     if asked.wants_time:
         signs["tells_time"] = _has(flags, TELLS_TIME)
@@ -151,20 +171,9 @@ def weigh(
     if asked.about is not None:
         own = past.speaker[lines] == past.speakers.index(asked.about)
         signs["speaker"] = np.where(own, 1, -1).astype(np.float32)
-    if questions is None:
-        signs["whole_alone"] = looked.whole
-    elif len(lines):
-        near, signs["tokens_as_asked"] = _near(questions, tokens, looked.words)
-        # Candidates are a standard deviation nearer than lines are; a line that is none is taken to be as lines are.
-        everywhere = np.zeros(len(past), np.float32)
-        everywhere[lines] = near + 2
-        best = np.full(len(past.sessions), -np.inf, np.float32)
-        np.maximum.at(best, past.session[lines], near)
-        signs["tokens"] = near
+    if by_tokens:
         signs["of_oneself"] = _has(flags, OF_ONESELF) - _has(flags, OF_THE_OTHER)
         signs["names"] = _has(flags, NAMES)
-        signs["answers_well"] = answers * everywhere[lines - 1]
-        signs["best_of_session"] = best[past.session[lines]]
     return signs
 
 

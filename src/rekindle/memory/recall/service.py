@@ -22,7 +22,7 @@ from rekindle.memory.recall.meaning import Meaning
 from rekindle.memory.recall.packed import Packed, packed
 from rekindle.memory.recall.past import Past, Tokens, all_of, brought_up, joined, missing
 from rekindle.memory.recall.question import Asked
-from rekindle.memory.recall.ranking import Matched, look, match, rank
+from rekindle.memory.recall.ranking import COMPARED, Matched, look, match, rank
 from rekindle.memory.recall.reading import Questions, Reading
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import Snippet, snippet
@@ -209,7 +209,7 @@ class Recall:
         limit: int = 10,
         seconds: float = SECONDS,
     ) -> Hits:
-        """The caller's messages that bear on a query, best first; of the best 128, those after `after`.
+        """The caller's messages that bear on a query, best first; of the best 256, those after `after`.
 
         A token that is good for one session finds what was said in that one. Raises `SearchTooSlow`.
         """
@@ -289,11 +289,11 @@ async def _found(
 ) -> tuple[list[Place], AsyncCursor[Shown]]:
     """The best of the candidates, or the best of those after a place; and what is shown of them, yet to be fetched."""
     past = search.past
-    looked = await _of_lines(past, look, past, search.matched, vectors, search.allowed)
+    looked = await _of_lines(past, look, past, search.asked, search.matched, vectors, search.allowed)
     tokens = Tokens.none()
     if search.questions and len(looked.lines):
-        tokens = await store.find_tokens(connection, past.token_slices(looked.lines, MiniLM.name))
-    scores = rank(past, search.asked, looked, search.questions, tokens).round(5).tolist()
+        tokens = await store.find_tokens(connection, past.token_slices(looked.lines[:COMPARED], MiniLM.name))
+    scores = rank(past, looked, search.questions, tokens).round(5).tolist()
     ids, seqs = past.session_bytes(looked.lines), past.seqs(looked.lines).tolist()
     places = sorted(zip(scores, ids, seqs, strict=True), reverse=True)
     if after is not None:
