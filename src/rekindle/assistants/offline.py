@@ -22,6 +22,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
+from rekindle.assistants.choosing import choose
 from rekindle.assistants.past import (
     Quote,
     Record,
@@ -32,9 +33,19 @@ from rekindle.assistants.past import (
     read_records,
     without_echoes,
 )
-from rekindle.assistants.quoting import Found, answer, is_about_the_model, is_answered, is_asking
-from rekindle.assistants.toolfit import Call, Tool, fitting_calls
-from rekindle.assistants.voice import without_frames
+from rekindle.assistants.quoting import (
+    Found,
+    answer,
+    asks_advice,
+    asks_what_was_asked,
+    is_about_the_model,
+    is_answered,
+    is_asking,
+    is_named_only,
+    is_to_go_on,
+)
+from rekindle.assistants.toolfit import Call, Tool, fitting_calls, goes_on_from
+from rekindle.assistants.voice import warning, without_frames
 from rekindle.errors import ModelRefused
 from rekindle.memory.cues import Cue, cues
 from rekindle.memory.extract import shorten
@@ -48,6 +59,8 @@ _MESSAGE_CHARS = 8_000
 _LONGEST_PIECE = 400
 _MOST_PIECES = 3
 _LISTED = 5
+_LONGEST_CHOICE = 80
+"""Characters of an answer to "Which one?"."""
 
 
 def offline_model() -> Model:
@@ -128,18 +141,25 @@ def _text(part: UserPromptPart) -> str:
 def _calls(asked: _Asked, info: AgentInfo) -> list[Call]:
     if not info.allow_text_output:
         raise ModelRefused("The offline model answers in text only.")
-    if asked.called or not info.function_tools or is_about_the_model(asked.message):
+    if asked.called or not info.function_tools or is_about_the_model(asked.message) or warning(asked.message):
         return []
     tools = [Tool(tool.name, tool.description or "", tool.parameters_json_schema) for tool in info.function_tools]
     asking = is_asking(asked.message)
     if asking and is_answered(asked.message, asked.earlier, asked.records):
         return []
-    if not asking or not is_personal(asked.message):
+    if is_to_go_on(asked.message):
+        tools = [tool for tool in tools if tool.of_the_past]
+    if not asking or not is_personal(asked.message) or asks_advice(asked.message):
         tools = [tool for tool in tools if not tool.of_the_past]
     needed = _needed(asked.message)
     message = asked.message[:_MESSAGE_CHARS]
-    asking = asking or needed is not None
-    before = next((text for role, text in reversed(asked.earlier) if role == "user"), "")
+    asking = asking or needed is not None or is_named_only(message)
+    told = [text for role, text in reversed(asked.earlier) if role == "user"]
+    whole = [text for text in told if not goes_on_from(text[:_MESSAGE_CHARS])]
+    before = " ".join(whole[1::-1] if whole and is_named_only(whole[0]) else whole[:1])  # it may be which one is meant
+    last = next((text for role, text in reversed(asked.earlier)), "")
+    if before and message and len(message) < _LONGEST_CHOICE and last.rstrip(' "').endswith("Which one?"):
+        message, asking = f'{before} "{message.strip(" .?!")}"', True
     return fitting_calls(message, tools, asking=asking, query=needed, about=_about(asked), before=before)
 
 
@@ -153,7 +173,16 @@ def _needed(message: str) -> str | None:
 def _about(asked: _Asked) -> list[str]:
     """What the user was at in this session, the newest first, for a tool that may be told what is to be found."""
     said = [text for role, text in (*asked.earlier, ("user", asked.message)) if role == "user"]
-    return [phrase for text in reversed(said) for phrase in key_phrases([text[:_MESSAGE_CHARS]], 1)]
+    return [
+        phrase
+        for text in reversed(said)
+        if not is_to_go_on(text)  # "Continue my training" is about what was, whatever that is called here
+        for phrase in (
+            [text]
+            if is_named_only(text) and len(key_stems(text)) == len(text.split())
+            else key_phrases([text[:_MESSAGE_CHARS]], 1)
+        )
+    ]
 
 
 def _answer(asked: _Asked) -> str:
@@ -169,20 +198,36 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if Tool(part.tool_name, "", {}).of_the_past:
         # Of what was said before only what fits is worth repeating, and nothing that was a quotation itself.
         best = _best(message, [(_own(text), source) for text, source in pieces])
-        fresh = {quote.text for quote in without_echoes([Quote(text, "user") for text, _ in best], message)}
+        told = [Quote(text, "user" if source.startswith("You said") else None) for text, source in best]
+        if not asks_what_was_asked(message):
+            told = [quote for quote in told if not quote.by or not quote.question]
+        fresh = {quote.text for quote in without_echoes(told, message)}
         return Found(part.tool_name, tuple(piece for piece in best if piece[0] in fresh), of_the_past=True)
     names_nothing = not is_telling(key_stems(message) - key_stems(part.tool_name.replace("_", " ")))
+    searches = Tool(part.tool_name, "", {}).searches
+    if searches and names_nothing:
+        # Plain words only, "What should I bring?": what has them, else what the search took them to mean.
+        best = choose(message, pieces)
+        fallback = pieces[:1] if asks_advice(message) else []
+        return Found(part.tool_name, tuple(best or fallback), fits=bool(best))
     if len(pieces) > 1 and (names_nothing or _needed(message)):
         # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first
         # is the answer, each document once.
         first: dict[str, tuple[str, str]] = {}
+        matter = {stemmed for stemmed in key_stems(_needed(message) or "") if is_telling([stemmed])}
+        if not names_nothing:
+            pieces = [(text, where) for text, where in pieces if matter & key_stems(f"{where}: {_first(text)}")]
         for text, where in pieces:
-            first.setdefault(where or text, (next(iter(sentences(text)), text), where))
+            first.setdefault(where or text, (_first(text), where))
         return Found(part.tool_name, tuple(first.values())[:_LISTED])
     if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
-        best = _best(message, pieces)
+        best = choose(message, pieces)
         return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))
     return Found(part.tool_name, tuple(pieces))
+
+
+def _first(text: str) -> str:
+    return next(iter(sentences(text)), text)
 
 
 def _own(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rekindle.assistants.past import (
     Quote,
@@ -16,11 +16,11 @@ from rekindle.assistants.past import (
     wants,
     without_echoes,
 )
-from rekindle.assistants.voice import INTRODUCTION
+from rekindle.assistants.voice import INTRODUCTION, warning
 from rekindle.memory.cues import Cue, cues, is_order, is_question, is_small_talk
 from rekindle.memory.extract import excerpt, quoted, shorten
 from rekindle.memory.phrases import key_phrases
-from rekindle.memory.words import sentences
+from rekindle.memory.words import sentences, words
 
 _MORE = "I make nothing up, so what nobody has told me I cannot say."
 
@@ -46,10 +46,19 @@ _OVERVIEW = re.compile(
     re.IGNORECASE,
 )
 _ADVICE = re.compile(
-    r"\bhow (?:can|could|should|would|might) (?:I|we)\b|\bwhat (?:can|could|should|shall) (?:I|we) do\b|\bwhat now\b",
+    r"\bhow (?:can|could|should|would|might|do) (?:I|we)\b|\bwhat (?:can|could|should|shall|must) (?:I|we) \w+|"
+    r"\bwhat do (?:I|we) (?:do|need)\b|"
+    r"\bwhat now\b|\b(?:do|will|would) (?:I|we) (?:have|need) to\b|\bwhat (?:if|happens)\b|\bcan (?:I|we)\b",
     re.IGNORECASE,
 )
 """What somebody should do, which they have not told themselves."""
+_SENTENCE_WORDS = """
+i i'm i've i'd me my mine we we're our us you your he she it it's they his her their this that is are am was were be
+been has have had will would can could should may do does did don't not no yes ok okay thanks thank remind hi hello hey
+from now always never
+"""
+_OF_A_SENTENCE = frozenset(_SENTENCE_WORDS.split())
+"""Words of somebody who tells something."""
 _OF_THE_MOMENT = re.compile(
     r"\b(?:it is|it['’]s|time\b[^.!?]{0,30}? is)\b[^.!?]{0,20}?\b\d{1,2}:\d{2}\b", re.IGNORECASE
 )
@@ -63,6 +72,10 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 _BYE = re.compile(r"\b(?:bye|goodbye|see (?:you|ya)|good night|tschüss|au revoir|adiós|ciao)\b|再见", re.IGNORECASE)
+_DID_I = re.compile(r"\b(?:did|had) (?:I|we)\b", re.IGNORECASE)
+_GO_ON = re.compile(
+    r"^(?:please |let['’]?s |let us |can we |could we )*(?:continue|go on|carry on|resume|pick up)\b", re.IGNORECASE
+)
 _ASKED_WHAT_I_ASKED = re.compile(r"\bdid I ask\b|\bI asked\b", re.IGNORECASE)
 
 
@@ -87,6 +100,8 @@ def answer(
     `found` is what tools returned for it. Never empty.
     """
     opening = not any(role == "assistant" for role, _ in earlier)
+    if warned := warning(message):
+        return f"{warned}\n\n{INTRODUCTION}" if opening else warned
     here = [*said_here(earlier)[::-1], *(quote for record in records if record.date is None for quote in record.quotes)]
     past = [
         quote
@@ -103,7 +118,7 @@ def answer(
         if past:
             # What is known of a person is often a word or two: a talk's own sentences make the better welcome.
             told = [quote for record in sessions if record.date is not None for quote in record.quotes]
-            theirs = [quote for quote in told or past if quote.by != "assistant"]
+            theirs = without_echoes((quote for quote in told or past if quote.by != "assistant"), message)
             # What an answer was then is not to stand beside what a tool says now.
             fitting = find(message, theirs, 1) or ([] if found else find(message, past, 1))
             welcomed = fitting[0] if fitting else _first(sessions)
@@ -121,7 +136,7 @@ def answer(
 
 def is_answered(message: str, earlier: Sequence[tuple[str, str]], records: Sequence[Record]) -> bool:
     """Whether the past answers a question about the user, so that no tool need be asked."""
-    if not is_personal(message) or _ADVICE.search(message[:500]):
+    if not is_personal(message) or asks_advice(message):
         return False
     said = [*said_here(earlier)[::-1], *(quote for record in records for quote in record.quotes)]
     said = without_echoes(said, message)
@@ -132,7 +147,38 @@ def is_answered(message: str, earlier: Sequence[tuple[str, str]], records: Seque
 
 def is_asking(message: str) -> bool:
     """Whether a message asks for something."""
-    return any(is_question(sentence) or _ASKS_FOR.match(sentence) for sentence in sentences(excerpt(message, 4_000)))
+    return any(
+        is_question(sentence) or _ASKS_FOR.match(sentence) or _ADVICE.search(sentence)
+        for sentence in sentences(excerpt(message, 4_000))
+    )
+
+
+def asks_advice(message: str) -> bool:
+    """Whether it asks what to do, which whoever asks has not told themselves."""
+    return _ADVICE.search(message[:500]) is not None
+
+
+def is_to_go_on(message: str) -> bool:
+    """Whether it asks to go on from what was said: "Continue my training"."""
+    return _GO_ON.match(message.strip()) is not None
+
+
+def asks_what_was_asked(message: str) -> bool:
+    """Whether an earlier question is the answer: "What did I ask you?"."""
+    return _ASKED_WHAT_I_ASKED.search(message[:500]) is not None
+
+
+def is_named_only(message: str) -> bool:
+    """Whether it does no more than name what is looked for, as in a search: "price of first aid", "time in Oslo"."""
+    spoken = words(message[:200])
+    return (
+        1 < len(spoken) <= 8
+        and len(message) <= 100
+        and is_telling(key_stems(message))
+        and not any(each in _OF_A_SENTENCE for each in spoken)
+        and not is_small_talk(message)
+        and not message.rstrip().endswith("!")
+    )
 
 
 def is_about_the_model(message: str) -> bool:
@@ -175,18 +221,26 @@ def _body(
 
 def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> list[str]:
     """What answers a question; a line that says so when nothing does."""
-    if not _ASKED_WHAT_I_ASKED.search(question):
+    if _DID_I.search(question):
+        quotes = [quote for quote in quotes if quote.by != "assistant"]
+    elif not asks_what_was_asked(question):
         quotes = [quote for quote in quotes if not quote.question or quote.by is None]
     fitting = find(question, quotes)
     personal = is_personal(question)
     dated = asks_when(question)
-    answers = [quote for quote in fitting if wants(question, quote.text) and (personal or dated or quote.by != "user")]
+    answers = [
+        quote
+        for quote in fitting
+        if wants(question, quote.text)
+        and (personal or dated or quote.by != "user")
+        and (quote.by != "assistant" or _is_mostly_of(quote, question))
+    ]
     if answers:
         fresh = [quote for quote in answers[: 1 if personal else 2] if quote != welcomed]
         return [_attributed(quote) for quote in fresh]
     if not fitting and personal:  # what has no word in common may still be near in meaning
         fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
-    nearest = [quote for quote in fitting[:1] if quote != welcomed]
+    nearest = [quote for quote in fitting if quote != welcomed and not (personal and quote.by == "assistant")][:1]
     about, in_welcome = _topic(question), welcomed in fitting
     if in_welcome and not nearest and _is_of(welcomed, about):
         return []  # the welcome has just quoted it
@@ -213,6 +267,12 @@ def _nothing(about: Sequence[str], *, beyond: bool = False, beside: Sequence[Quo
 def _is_of(quote: Quote | None, about: Sequence[str]) -> bool:
     """Whether a quote holds all words of a topic."""
     return quote is not None and bool(about) and key_stems(about[0]) <= key_stems(quote.text)
+
+
+def _is_mostly_of(quote: Quote, question: str) -> bool:
+    """Whether a quote holds more than half of a question's telling words, if there are any."""
+    telling = {stemmed for stemmed in key_stems(question) if is_telling([stemmed])}
+    return 2 * len(telling & key_stems(quote.text)) > len(telling) or not telling
 
 
 def _noted(told: str) -> str:
@@ -254,6 +314,10 @@ def _results(message: str, found: Sequence[Found]) -> list[str]:
     lines = []
     if any(result.pieces and not result.failed for result in found):
         found = [result for result in found if result.pieces]
+    if any(result.pieces and result.fits and not result.failed and not result.of_the_past for result in found):
+        # What was answered before is no news beside what is found now; what they said themselves is.
+        found = [_of_theirs(result) if result.of_the_past else result for result in found]
+        found = [result for result in found if result.pieces]
     for result in found:
         tool = result.tool.replace("_", " ").strip()
         if result.failed:
@@ -271,6 +335,10 @@ def _results(message: str, found: Sequence[Found]) -> list[str]:
             listed = f" {told[0]}" if len(told) == 1 else "".join(f"\n- {each}" for each in told)
             lines.append(f"From the tool “{tool}”{doubt}:{listed}")
     return lines
+
+
+def _of_theirs(result: Found) -> Found:
+    return replace(result, pieces=tuple(piece for piece in result.pieces if not piece[1].startswith("The answer")))
 
 
 def _tells(quote: Quote) -> bool:

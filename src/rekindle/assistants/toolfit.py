@@ -20,6 +20,8 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(map(stem, text.split()))
 
 
+_FEW = 4
+"""Words of a message that is read word by word."""
 _FREE_TEXT = _names(
     "query question q search text message topic keywords keyword term terms search_term search_query "
     "prompt subject input request problem symptom what"
@@ -30,6 +32,7 @@ _ACTING = _stems(
     "start stop close save write post schedule subscribe unsubscribe erase submit issue refund "
     "transfer forget rename share upload publish sign mark report call"
 )
+_SEARCHING = _stems("search find look lookup")
 _OF_THE_PAST = _stems("recall past memory memories remember history earlier previous conversation")
 _LOOKED_UP = _READING | _stems("status price cost info information details history state")
 _PLAIN = _READING | _stems(
@@ -50,7 +53,7 @@ _PATTERNS = {
     "id": re.compile(r"#?(?<![\w-])(?=[\w-]*\d)[A-Za-z0-9][\w-]{2,}\b"),
 }
 _HOW_MUCH = re.compile(
-    r"\bhow much (?:is|are|for|per|would|will|it|this|that|altogether|in all)\b|\bhow much\s*\?|\bcosts?\b",
+    r"\bhow much (?:is|are|for|per|would|will|it|this|that|altogether|in all)\b|\bhow much\s*\?|\bcosts?\b|\bpay for\b",
     re.IGNORECASE,
 )
 """Of money; "how much chlorine does it need" is not."""
@@ -70,6 +73,21 @@ _OF_AMOUNT = re.compile(r"[ \t]*(?:degrees?[ ]+|°[ ]?)?([^\W\d_]+)")
 _FROM = re.compile(r"\bfrom[ ]+(?!\d)([^\W\d_]+)", re.IGNORECASE)
 _INTO = re.compile(r"\b(?:to|into|in)[ ]+(?:degrees?[ ]+|°[ ]?)?([^\W\d_]+)[^\w]*(?:please\W*)?$", re.IGNORECASE)
 """What an amount is turned into, at a message's end: "10 miles to km", "How much is that in euros?"."""
+_CURRENCY = re.compile(
+    r"\bin[ ]+(?:us |american )?(?:euros?|dollars?|pounds?|francs?|yen|rupees?|eur|usd|gbp|chf)\b", re.IGNORECASE
+)
+_YOURS = re.compile(r"\byou(?:r|rs|rself)?\b|\byou['’]", re.IGNORECASE)
+_WAS_SAID = re.compile(
+    r"\b(?:did|had) (?:I|we)\b|\b(?:did|have|had) (?:I|we|you) (?:\w+ )?(?:say|said|tell|told|ask|mention)",
+    re.IGNORECASE,
+)
+"""Of what was said before, which no document tells."""
+_TO_DO = re.compile(
+    r"\b(?:what|which|how|where|when|who)\b[^?.!]{0,30}?\b(?:can|could|should|shall|must|may|do) (?:I|we)\b|"
+    r"\bwhat if\b|\bwhat happens\b|\bwhat now\b",
+    re.IGNORECASE,
+)
+"""What one is to do, of which a document may tell in the plainest words: "What should I bring?"."""
 _IN_QUOTES = re.compile(r"[\"“„«]([^\"”“»]{1,200})[\"”“»]")
 
 
@@ -108,6 +126,11 @@ class Tool:
         return set() if _named(self.name) & _LOOKED_UP else _named(first) & _ACTING
 
     @property
+    def searches(self) -> bool:
+        """Whether it looks for the words that it is given."""
+        return bool(_named(self.name) & _SEARCHING)
+
+    @property
     def of_the_past(self) -> bool:
         """Whether it looks into what the user said before."""
         return bool(_named(self.name) & _OF_THE_PAST)
@@ -139,9 +162,10 @@ def fitting_calls(
     is called only when the message tells the assistant to do that very thing.
     """
     said = key_stems(message)
-    goes_on = before[:1_000] if _goes_on(message) else ""
+    goes_on = before[:1_000] if goes_on_from(message) else ""
     if _HOW_MUCH.search(f"{message} {goes_on}"):
         said |= _PRICE
+    looked_up = is_looked_up(message)
     ordered = set() if "not" in words(message) else {s for m in _ORDERED.finditer(message) for s in key_stems(m[1])}
     rated = []
     for place, tool in enumerate(tools):
@@ -149,7 +173,9 @@ def fitting_calls(
             continue
         acts = tool.acts
         looked_for = said | key_stems(goes_on) if tool.required and not tool.free_text else said
-        fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(looked_for, tool, arguments, asking)
+        fit = _fit_to_act(said, tool, acts, ordered) if acts else _fit(looked_for, tool, arguments, asking, looked_up)
+        if asking and not acts and not tool.free_text and _is_for_so_many(message, tool):
+            fit = max(fit, 2.0)
         if fit > 0:
             if "about" in tool.properties.keys() - tool.required:
                 named = _named(tool.name)
@@ -160,7 +186,29 @@ def fitting_calls(
     return [call for fit, _, call in rated if fit <= best / 2][:most]
 
 
-def _goes_on(message: str) -> bool:
+def is_looked_up(message: str) -> bool:
+    """Whether a question may have its answer in a document: it names something, or asks in plain words what to do."""
+    if _WAS_SAID.search(message):
+        return False
+    stems = key_stems(message)
+    if is_telling(stems):
+        return True
+    return bool(stems) and (_TO_DO.search(message) is not None or (len(stems) > 1 and not _YOURS.search(message)))
+
+
+def _is_for_so_many(message: str, tool: Tool) -> bool:
+    """Whether it says "for 10 people", to a tool that takes `people`."""
+    for number in _NUMBER.finditer(message):
+        after = _AFTER.match(message, number.end())
+        beside = key_stems(after[0]) if after else set()
+        if message[: number.start()].casefold().endswith("for ") and any(
+            _named(name) & beside for name in _numeric(tool)
+        ):
+            return True
+    return False
+
+
+def goes_on_from(message: str) -> bool:
     """Whether a message says of itself only how many, so that what of is what was spoken of before."""
     stems = [stemmed for stemmed in key_stems(message) if not stemmed[0].isdigit() and stemmed not in _COUNTED]
     return _NUMBER.search(message) is not None and not is_telling(stems)
@@ -172,7 +220,7 @@ def _fit_to_act(said: set[str], tool: Tool, acts: set[str], ordered: set[str]) -
     return 3.0 if acts <= ordered and (tool.required or rest <= said) else 0.0
 
 
-def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool) -> float:
+def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool, looked_up: bool) -> float:
     named = _named(tool.name) - _PLAIN
     described = key_stems(tool.description[:500])
     for name, schema in tool.properties.items():
@@ -185,7 +233,7 @@ def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool)
         return max(fit, 1.0)  # nothing else has to be filled in, and most of what is said is what it is for
     if tool.free_text:
         # A search is worth trying on any question; on a statement only when it is about the tool's matter.
-        return fit + 0.4 if asking and is_telling(said) else fit if in_name + in_description >= 1 else 0.0
+        return fit + 0.4 if asking and looked_up else fit if in_name + in_description >= 1 else 0.0
     given = any(not isinstance(value, str) or _PATTERNS["id"].fullmatch(value) for value in arguments.values())
     turned = len({name for name in tool.required if isinstance(arguments.get(name), str)}) > 1
     if given and turned and in_description >= 1:
@@ -316,10 +364,17 @@ def _subject(message: str, tool: Tool, about: Sequence[str]) -> str | None:
     if quoted := _IN_QUOTES.search(message):
         return quoted[1].strip()
     spoken = _named(tool.name) | key_stems(" ".join(tool.properties))
-    for phrase in (*key_phrases([message], 4), *(about if _POINTING.search(message) or _goes_on(message) else ())):
+    for phrase in (
+        *key_phrases([_CURRENCY.sub(" ", message)], 4),
+        *(about if _POINTING.search(message) or goes_on_from(message) else ()),
+    ):
         if not set(map(stem, words(phrase))) <= spoken and not all(w in COMMON_WORDS for w in words(phrase)):
             kept = phrase.split()
             while len(kept) > 1 and key_stems(kept[-1]) <= spoken | _PRICE:  # "CPO training cost"
                 kept.pop()
             return " ".join(kept)
+    spare = _CURRENCY.sub(" ", message).split()
+    if len(spare) <= _FEW:  # "price of CPO": too short for a phrase to stand out
+        left = [word for word in spare if is_telling(key_stems(word) - spoken - _PRICE)]
+        return " ".join(left).strip(" .,;:?!") or None
     return None

@@ -78,7 +78,7 @@ class ExtractiveSummaries:
         kept = "" if quotes or not earlier else shorten(" ".join(earlier.split()), self._longest // 2) + " "
         talk = quotes + [(message.role == "user", _own(message)) for message in head_and_tail(messages)]
         said = statements(talk)
-        topics = _topics(talk)
+        topics = _topics(quotes + _brought(messages))
         return Summary(
             text=kept + self._text(talk, said, topics, len(kept)),
             topics=topics,
@@ -137,7 +137,7 @@ class ModelSummaries:
         written = read_reply(reply)
         return Summary(
             text=written.text,
-            topics=written.topics or _topics([(said.role == "user", _own(said)) for said in head_and_tail(messages)]),
+            topics=written.topics or _topics(_brought(messages)),
             preferences=written.preferences,
             open_questions=written.open_questions,
             milestones=written.milestones,
@@ -198,6 +198,16 @@ def _own(message: Said) -> str:
     shared somebody else wrote what it shows.
     """
     return without_picture(message.text if message.role == "user" else without_frames(message.text))
+
+
+def _brought(messages: Sequence[Said]) -> list[tuple[bool, str]]:
+    """The talk without what the offline model's tools found: who is named in a document is nobody's topic."""
+    return [
+        (True, _own(said))
+        if said.role == "user"
+        else (False, without_picture(without_frames(said.text, quotations=False)))
+        for said in head_and_tail(messages)
+    ]
 
 
 def _topics(talk: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
