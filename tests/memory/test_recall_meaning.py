@@ -159,6 +159,29 @@ async def test_while_the_embedder_is_away_new_lines_are_kept_for_their_words(
     assert len(server.requests) == asked + 1  # one that did not answer is not asked again at once
 
 
+async def test_an_embedder_too_slow_for_a_turn_costs_it_no_words_and_answers_who_has_more_time(
+    opened_with: Any, caller: Caller, server: EmbeddingServer
+) -> None:
+    house = await opened_with("tiny", recall_seconds=2)
+    await talk_of_three(house, caller)
+    assert (await house.recall.search(caller, "Which pet?")).by_meaning
+    over = threading.Event()
+
+    def slow(body: dict[str, Any]) -> tuple[int, str]:
+        over.wait(1.5)
+        return by_topic(body)
+
+    server.answer = slow
+    session = await house.sessions.start(caller)
+    near = await house.recollection.of_turn(caller, session.id, "Which kitten did I adopt?", before=1)
+    assert [record.text for record in near] == ["I adopted a kitten last week."]
+    asked = len(server.requests)
+    assert await house.recollection.of_turn(caller, session.id, "Which kitten did I adopt?", before=1) == near
+    assert len(server.requests) == asked  # a turn after it does not wait again
+    over.set()
+    assert (await house.recall.search(caller, "Which pet?")).by_meaning
+
+
 async def test_a_summary_does_not_wait_for_an_embedder_that_hangs_and_gets_its_vector_later(
     opened_with: Any, caller: Caller, server: EmbeddingServer
 ) -> None:

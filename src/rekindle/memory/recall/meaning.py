@@ -1,6 +1,7 @@
 """Which model knows lines as wholes: the embedder that is set, else the built-in one, else none."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,7 +17,7 @@ log = structlog.get_logger()
 QUESTION_SECONDS = 5.0
 """Longest time a search waits for an embedding server, if it has twice as much; then it goes on without."""
 AWAY_SECONDS = 20.0
-"""How long one that did not answer is not asked again."""
+"""How long one that did not answer is not asked again, by who would wait for it no longer."""
 
 
 class Meaning:
@@ -30,7 +31,8 @@ class Meaning:
         self._embedder = None if isinstance(embedder, MiniLM) else embedder
         self._named = named
         self._others: dict[str, Embedder | None] = {}
-        self._away_until: dict[str, float] = {}
+        self._away: dict[str, tuple[float, float]] = {}
+        """Until when it is taken to be away, and how long it was waited for."""
         self._met: set[str] = set()
 
     @property
@@ -51,8 +53,10 @@ class Meaning:
 
     async def of_question(self, text: str, names: Iterable[str], seconds: float) -> Mapping[str, Vectors]:
         """The question's vector by each of these models that answers in time; `seconds` are what the search has."""
-        asked = [name for name in names if time.monotonic() >= self._away_until.get(name, 0)]
-        found = await asyncio.gather(*(self._ask(name, text, seconds / 2) for name in asked))
+        # The first time libraries load, which is no fault of the server's.
+        limits = {name: min(QUESTION_SECONDS if name in self._met else math.inf, seconds / 2) for name in names}
+        asked = {name: limit for name, limit in limits.items() if not self._is_away(name, limit)}
+        found = await asyncio.gather(*(self._ask(name, text, limit) for name, limit in asked.items()))
         return {name: vector for name, vector in zip(asked, found, strict=True) if vector is not None}
 
     async def aclose(self) -> None:
@@ -67,18 +71,20 @@ class Meaning:
         if embedder is None:
             return None
         try:
-            # The first time libraries load, which is no fault of the server's.
-            async with asyncio.timeout(min(QUESTION_SECONDS, seconds) if name in self._met else seconds):
+            async with asyncio.timeout(seconds):
                 [vector] = await embedder.embed([text])
-        except asyncio.CancelledError:  # who asks had less time: the next search does not wait again
-            self._away_until[name] = time.monotonic() + AWAY_SECONDS
-            raise
         except (ModelError, ConfigurationError, TimeoutError) as error:
             log.warning("search.embedder_away", model=name, error=type(error).__name__)
-            self._away_until[name] = time.monotonic() + AWAY_SECONDS
+            # A turn waits a moment only: what is too slow for that may well answer who has more time.
+            waited = seconds if isinstance(error, TimeoutError) else math.inf
+            self._away[name] = time.monotonic() + AWAY_SECONDS, waited
             return None
         self._met.add(name)
         return np.array(vector, np.float32)
+
+    def _is_away(self, name: str, seconds: float) -> bool:
+        until, waited = self._away.get(name, (0.0, 0.0))
+        return seconds <= waited and time.monotonic() < until
 
     def _find(self, name: str) -> Embedder | None:
         if self._embedder is not None and name == self._embedder.name:

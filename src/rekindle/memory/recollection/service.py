@@ -16,7 +16,7 @@ from rekindle.errors import RekindleError
 from rekindle.identity.service import Caller
 from rekindle.memory.cues import is_question, is_small_talk
 from rekindle.memory.profile.service import Profile
-from rekindle.memory.recall.service import Filters, Hit, Recall, Shown
+from rekindle.memory.recall.service import SECONDS, Filters, Hit, Recall, Shown
 from rekindle.memory.recollection import store
 from rekindle.memory.words import sentences
 from rekindle.settings import Identity as Rule
@@ -83,11 +83,11 @@ class Recollection:
         return found
 
     async def near(
-        self, caller: Caller, message: str, *, session_id: UUID, before: int, limit: int = HITS
+        self, caller: Caller, message: str, *, session_id: UUID, before: int, seconds: float = SECONDS
     ) -> list[Recalled]:
         """What was said near to a message, as far as it is open to the caller: elsewhere, or here before `before`.
 
-        While the user has paused remembering, here alone.
+        While the user has paused remembering, here alone. `seconds`: what the search has. Raises `SearchTooSlow`.
         """
         allowed = opens(caller, self._rule)
         if allowed != "nothing":
@@ -96,7 +96,8 @@ class Recollection:
         if allowed == "nothing" and before <= 1:
             return []
         filters = Filters(session_id=None if allowed != "nothing" else session_id, without=(session_id, before))
-        ranked = await self._recall.search(Caller(caller.user_id, "verified"), message, filters, limit=limit)
+        owner = Caller(caller.user_id, "verified")
+        ranked = await self._recall.search(owner, message, filters, limit=HITS, seconds=seconds)
         hits = [hit for place, hit in enumerate(ranked) if place < _MEANT or hit.snippet.highlights]
         said = [hit for hit in hits if allowed == "words" or hit.message.session_id == session_id]
         given = [(hit, shown) for hit in said for shown in _with_counterpart(hit)]
@@ -119,7 +120,7 @@ class Recollection:
             caller = Caller(caller.user_id, "anonymous")
         if _says_nothing(message):
             return []
-        return await self.near(caller, message, session_id=session_id, before=before)
+        return await self.near(caller, message, session_id=session_id, before=before, seconds=self._seconds)
 
     async def _facts(self, caller: Caller) -> list[Recalled]:
         return [
