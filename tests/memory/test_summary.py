@@ -259,6 +259,19 @@ async def test_a_models_summary_is_read_from_what_surrounds_it(reply: str) -> No
     assert await ModelSummaries(replying(reply)).write(POOL) == WRITTEN
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sorry messages to Lina were drafted.",
+        "Asked about pools. Wants a price",
+        "Well water was tested; it is fine.",
+        'The user said: "I am still thinking..."',
+    ],
+)
+async def test_what_only_looks_like_a_fault_is_a_summary(text: str) -> None:
+    assert (await ModelSummaries(replying(json.dumps({"text": text}))).write(POOL)).text == text
+
+
 async def test_a_reply_without_json_is_the_text_and_the_topics_come_from_the_talk() -> None:
     summary = await ModelSummaries(replying("**Summary:** The user asked about certification.")).write(POOL)
     assert summary.text == "The user asked about certification."
@@ -281,6 +294,14 @@ async def test_a_reply_without_json_is_the_text_and_the_topics_come_from_the_tal
         json.dumps({"text": "Okay, the user wants me to summarise this talk."}),
         "We need to produce a JSON object with a text.",
         "I'm sorry, but I can't help with that.",
+        "Unfortunately, I am unable to summarize this conversation.",
+        "No conversation was provided.",
+        '{"text": "<summary here>"}',
+        '{"text": "string"}',
+        json.dumps({"text": "Okay, der Nutzer fragt nach Kursen. Ich muss zuerst alles lesen."}),
+        json.dumps({"text": "**Reasoning** The talk is short. **Summary** The user asked about pools."}),
+        "Analysis: a short talk. Final answer: The user asked about pools.",
+        json.dumps({"text": "The user said " + "ha" * 60 + "."}),
     ],
     ids=lambda reply: reply[:25],
 )
@@ -298,6 +319,9 @@ async def test_a_reply_that_is_no_summary_is_refused(reply: str) -> None:
         "<think>I was still thinking when",
         "<think>Done.</think><think>No, I was still thinking when",
         '{"text": ' * 3_000,
+        '{"text": "The user asked about pools, and"}',
+        '{"text": "The user asked about pools..."}',
+        json.dumps({"text": "The user asked about pools. " + ", ".join(f"pool {i}" for i in range(50))}),
     ],
     ids=lambda reply: reply[:25],
 )

@@ -67,7 +67,12 @@ _ALOUD = re.compile(
     r"should|are (?:asked|given))\b|looking at (?:the|this) (?:talk|chat|conversation|session)\b|"
     r"i (?:need|have|must|should|will|am asked|'ll|want|can|think)\b|i'(?:ll|m)\b|the (?:user|"
     r"task|prompt|instructions?|system|question) (?:wants? me|asks? me|is asking me|says? (?:to|i)|requires?|is to)|"
-    r"the user (?:wants|is asking for) a (?:json|summary)|my (?:task|job) is|as an ai|i cannot|i can't|sorry)|"
+    r"the user (?:wants|is asking for) a (?:json|summary)|my (?:task|job) is|as an ai|i cannot|i can't|i am\b|"
+    r"unfortunately,? i\b|sorry,? (?:i|but|for)\b|ich (?:muss|soll|sollte|werde|kann)\b|lass(?:t)? (?:mich|uns)\b|"
+    r"(?:zuerst|zunächst) (?:muss|werde) ich\b|je (?:dois|vais)\b|tengo que\b|voy a\b)|"
+    r"^(?:ok(?:ay)?|alright|hmm+|well|wait)[,.!…]+ |"
+    r"^\W*(?:thinking|reasoning|analysis|thoughts?(?: process)?|step 1)\b\W*:|^\*+(?:thinking|reasoning|analysis)\b|"
+    r"\bfinal (?:answer|summary|output)\*{0,2}:|"
     r"\b(?:the (?:json|output|response|schema) (?:should|must|needs|has to)|step by step|(?<![\"“'])let me (?:think|"
     r"re-?read|count|check))\b",
     re.IGNORECASE,
@@ -85,12 +90,25 @@ _SECOND_THOUGHTS = re.compile(
     re.IGNORECASE,
 )
 """Where a sentence of a text begins; in a list they may be the user's own words."""
+_NOTHING = re.compile(
+    r"(?:string|text|summary|<[^<>]*>)\.?|(?:no|there (?:is|was) no) (?:conversation|talk|chat|session|transcript|text|"
+    r"messages?|content)\b.{0,30}\b(?:provided|given|found|available|summari[sz]e)\b.{0,30}",
+    re.IGNORECASE,
+)
+"""What stands where a summary should."""
+_STUCK = re.compile(r"(.)\1{39}|(.{2,10}?)\2{14}")
 _PREFACE = re.compile(
     r"^(?:(?:sure|certainly|of course)[,!.]? *)?(?:here(?:'s| is| are)[^:\n]{0,80}:|"
     r"(?:\*\*)?summary(?:\*\*)?:(?:\*\*)?)\s*",
     re.IGNORECASE,
 )
+_LONG = 300
+"""Characters of a text whose last sentence has to end, if the others do."""
 _ENDED = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*]*$")
+_HANGS = re.compile(
+    r"(?:[,;:–—-]|\.\.\.|…|\b(?:a|an|the|and|or|but|of|to|with|for|from|their|und|oder|der|die|das|ein|eine|von|mit|zu))$",
+    re.IGNORECASE,
+)
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 
 
@@ -108,9 +126,11 @@ def read_reply(reply: str) -> Written:
 
 
 def judge(written: Written) -> None:
-    """Raises ModelError for what is no summary: empty, endless, going round in circles, or the model's thoughts."""
+    """Raises ModelError for what is no summary: empty, endless, going round in circles, or the model's thoughts;
+    ModelCutShort for one that breaks off.
+    """
     text = written.text
-    if not any(character.isalnum() for character in text):
+    if not any(character.isalnum() for character in text) or _NOTHING.fullmatch(text):
         raise ModelError("The model wrote an empty summary.")
     if len(text) > LONGEST_TEXT:
         raise ModelError("The model wrote far more than a summary.")
@@ -118,6 +138,8 @@ def judge(written: Written) -> None:
     aloud = _ALOUD.search(text) or _SECOND_THOUGHTS.search(text)
     if aloud or any(_LEAKED.search(part) for part in (text, *lists)):
         raise ModelError("The model thought aloud instead of writing a summary.")
+    if _HANGS.search(text) or (len(text) > _LONG and not _ENDED.search(text) and len(sentences(text)) > 1):
+        raise ModelCutShort("The model's summary breaks off.")
     if repeats_itself(text) or any(repeats_itself(item) for item in lists):
         raise ModelError("The model repeated itself instead of writing a summary.")
 
@@ -126,6 +148,8 @@ def repeats_itself(text: str) -> bool:
     """Whether a text goes round in circles: a sentence three times, or mostly the same four words."""
     said = Counter(tuple(words(sentence)) for sentence in sentences(text))
     if any(count > 2 for count in said.values()):
+        return True
+    if _STUCK.search(text):
         return True
     spoken = words(text)
     runs = [tuple(spoken[i : i + 4]) for i in range(len(spoken) - 3)]
