@@ -72,7 +72,7 @@ def test_an_assistant_has_a_name_instructions_a_model_and_tools(tmp_path: Path) 
 def test_all_of_it_has_a_default(tmp_path: Path) -> None:
     assistant = load_assistant(define(tmp_path / "lifeguard", ""))
     assert assistant == Assistant(name="lifeguard", instructions=INSTRUCTIONS, folder=tmp_path / "lifeguard")
-    assert assistant.abilities == ("recall_past", "search_knowledge")
+    assert assistant.abilities == ("recall_past", "search_knowledge", "course_price")
 
 
 def test_how_it_is_shown_and_what_it_may_reach_is_defined_too(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from rekindle.knowledge.prices import pricelist, service
 from rekindle.knowledge.prices.naming import meant
 from rekindle.knowledge.prices.pricelist import PriceListRefused, read_price_list
 from rekindle.knowledge.prices.service import Prices
@@ -237,14 +236,15 @@ def test_prices_meet_where_both_sizes_and_days_do(file: Callable[[str], Path]) -
 
 
 async def test_a_list_may_be_as_long_as_is_said_and_no_longer(
-    prices: Prices, desk: str, file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    open_a_house: OpenHouse, desk: str, file: Callable[[str], Path]
 ) -> None:
-    monkeypatch.setattr(pricelist, "MAX_ROWS", 3)
-    three = f"{HEAD}\n" + "".join(f"Course {number},individual,5,EUR,,,,,,,\n" for number in range(3))
-    assert (await prices.import_file(file(three), desk)).added == 3
-    with pytest.raises(PriceListRefused, match="at most 3 prices"):
-        read_price_list(file(f"{three}Course 3,individual,5,EUR,,,,,,,\n"))
-    monkeypatch.setattr(service, "MAX_COURSES", 3)
+    house = await open_a_house(work=False)
+    prices = Prices(house.database, house.studies, most=3)
+    three = file(f"{HEAD}\n" + "".join(f"Course {number},individual,5,EUR,,,,,,,\n" for number in range(3)))
+    assert len(read_price_list(three, most=3)) == 3
+    with pytest.raises(PriceListRefused, match="Line 4: a list has at most 2 prices"):
+        read_price_list(three, most=2)
+    assert (await prices.import_file(three, desk)).added == 3
     other = file(f"{HEAD}\nOther,individual,5,EUR,,,,,,,\n")
     with pytest.raises(PriceListRefused, match="There would be 4 courses, and 3 are the most"):
         await prices.import_file(other, desk)
@@ -272,3 +272,7 @@ async def test_an_assistants_own_course_stands_before_everybodys(
     await prices.import_file(file(f"course,kind,price,currency\n{name},individual,8,USD\n"), desk)
     assert (await prices.quote(name, 1, desk)).costs[0].total == Decimal(8)
     assert (await prices.quote(name, 1, f"{desk} not")).costs[0].total == Decimal(10)
+    listed = file(f"course,kind,price,currency\n{name.upper()},individual,10,USD\nOther,individual,1,USD\n")
+    assert await prices.forget_file(listed) == 1
+    assert not (await prices.quote(name, 1, f"{desk} not")).costs
+    assert (await prices.quote(name, 1, desk)).costs

@@ -22,7 +22,7 @@ INSTRUCTIONS = (
 
 ABILITIES = ("recall_past", "search_knowledge", "course_price", "recommendations", "growth_over_time")
 """The tools that the house makes: an assistant names those it may use."""
-USUAL_ABILITIES = ("recall_past", "search_knowledge")
+USUAL_ABILITIES = ("recall_past", "search_knowledge", "course_price")
 """What an assistant has whose definition names none."""
 
 Policy: TypeAlias = Literal["nearest", "summaries", "off"]

@@ -29,6 +29,7 @@ def import_prices(
         str | None, typer.Option(help="The only assistant that may tell these prices. Unless given: all may.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Forget the courses that the file does not name.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Forget the courses that the file names instead.")] = False,
 ) -> None:
     """Bring in a price list, whole or not at all: it says all prices of the courses it names.
 
@@ -40,6 +41,10 @@ def import_prices(
         from rekindle.knowledge.prices.pricelist import PriceListRefused  # with it come the server's libraries
 
         try:
+            if forget:
+                count = asyncio.run(_forget(settings, file, assistant))
+                console.print(f"Forgot {counted(count, 'course')} of {shown(file.name)}.", markup=False)
+                return
             done = asyncio.run(_import(settings, file, assistant, replace=replace))
         except PriceListRefused as error:
             for fault in error.extra.get("faults", []):
@@ -48,7 +53,7 @@ def import_prices(
                 complaints.print(f"And {more:,} more.", markup=False)
             if not error.extra.get("faults"):
                 fail(shown(error.detail))
-            fail(f"{shown(file.name)} was not imported; nothing has changed.")
+            fail(f"{shown(file.name)} cannot be used; nothing has changed.")
     console.print(
         f"{counted(done.individual, 'individual price')} and {counted(done.group, 'group price')}: "
         f"{counted(done.added, 'course')} new, {done.changed:,} changed, {done.unchanged:,} as they were, "
@@ -77,6 +82,13 @@ async def _import(settings: Settings, file: Path, assistant: str | None, *, repl
 
     async with open_house(settings, work=False) as house:
         return await house.prices.import_file(file, assistant, replace=replace)
+
+
+async def _forget(settings: Settings, file: Path, assistant: str | None) -> int:
+    from rekindle.house import open_house  # as above
+
+    async with open_house(settings, work=False) as house:
+        return await house.prices.forget_file(file, assistant)
 
 
 async def _quote(settings: Settings, course: str, people: int, assistant: str | None) -> "Quote":

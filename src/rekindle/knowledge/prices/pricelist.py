@@ -82,8 +82,8 @@ class Fault:
         return f"Line {self.line}: {self.what}"
 
 
-def read_price_list(path: Path) -> list[Listed]:
-    """The courses of a price list.
+def read_price_list(path: Path, *, most: int = MAX_ROWS) -> list[Listed]:
+    """The courses of a price list, which has at most so many prices.
 
     Raises `NotFound`, and `PriceListRefused` with the first faults found in `faults`; `more` says of how many others.
     """
@@ -100,7 +100,7 @@ def read_price_list(path: Path) -> list[Listed]:
         line = body[: error.start].count(b"\n") + 1
         raise _refused(path, [Fault(line, "it is not UTF-8; save the file as “CSV UTF-8”.")]) from error
     faults: list[Fault] = []
-    courses = _courses(text, faults)
+    courses = _courses(text, most, faults)
     if not faults and not courses:
         faults.append(Fault(1, "there is no price below the header."))
     if faults:
@@ -117,7 +117,7 @@ def _refused(path: Path, faults: list[Fault]) -> PriceListRefused:
     )
 
 
-def _courses(text: str, faults: list[Fault]) -> list[Listed]:
+def _courses(text: str, most: int, faults: list[Fault]) -> list[Listed]:
     between = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     found: dict[str, Listed] = {}
@@ -134,8 +134,8 @@ def _courses(text: str, faults: list[Fault]) -> list[Listed]:
             if not any(cell.strip() for cell in row):
                 continue
             count += 1
-            if count > MAX_ROWS:
-                faults.append(Fault(line, f"a list has at most {MAX_ROWS:,} prices."))
+            if count > most:
+                faults.append(Fault(line, f"a list has at most {most:,} prices."))
                 return []
             if len(row) != len(header):
                 faults.append(Fault(line, f"it has {len(row)} cells, the header {len(header)}."))

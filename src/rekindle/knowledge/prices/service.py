@@ -93,8 +93,9 @@ class Quote:
 class Prices:
     """The courses of one server. `assistant`: whose they are, and who tells them; None: every assistant's."""
 
-    def __init__(self, database: Database, studies: Studies) -> None:
+    def __init__(self, database: Database, studies: Studies, *, most: int = MAX_COURSES) -> None:
         self._database = database
+        self._most = most
         self._studies = studies
         self._any = KnownOf[bool]()
 
@@ -107,9 +108,9 @@ class Prices:
         async with self._database.system() as connection:
             here = {course.name.casefold(): course for course in await store.list_scope(connection, assistant)}
             count = len({course.name.casefold() for course in listed} | (set() if replace else set(here)))
-            if count > MAX_COURSES:
+            if count > self._most:
                 raise PriceListRefused(
-                    f"{path.name} was not imported. There would be {count:,} courses, and {MAX_COURSES:,} are the most."
+                    f"{path.name} was not imported. There would be {count:,} courses, and {self._most:,} are the most."
                 )
             prices = await store.list_prices(connection, [course.id for course in here.values()])
             writing: list[tuple[UUID | None, Listed]] = []
@@ -131,6 +132,16 @@ class Prices:
         changed = len(writing) - added
         return Imported(added, changed, len(listed) - len(writing), removed, len(every) - groups, groups)
 
+    async def forget_file(self, path: Path, assistant: str | None = None) -> int:
+        """Forget the courses that a price list names, with their prices; how many. Raises as `import_file` does."""
+        listed = await asyncio.to_thread(read_price_list, path)
+        named = {course.name.casefold() for course in listed}
+        async with self._database.system() as connection:
+            here = await store.list_scope(connection, assistant)
+            count = await store.delete_courses(connection, [c.id for c in here if c.name.casefold() in named])
+        self._any.forget()
+        return count
+
     async def quote(
         self,
         course: str,
@@ -150,7 +161,7 @@ class Prices:
             return Quote(f"A price is told for 1 to {MAX_PEOPLE:,} people.", people, day)
         as_whom = self._database.transaction(user_id) if user_id else self._database.system()
         async with as_whom as connection:
-            courses = _own_first(await store.list_offered(connection, assistant, 2 * MAX_COURSES))
+            courses = _own_first(await store.list_offered(connection, assistant, 2 * self._most))
             names = [each.name for each in courses]
             # In a thread: of thousands it takes a while.
             places = await asyncio.to_thread(meant, course[:300], names, [each.code for each in courses])
