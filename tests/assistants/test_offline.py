@@ -661,6 +661,18 @@ async def test_the_past_is_asked_of_a_tool_only_where_it_is_not_at_hand() -> Non
     assert result.output == 'You told me earlier: "My dog is called Max."'
 
 
+async def test_what_is_near_in_meaning_alone_is_quoted_though_the_tool_finds_no_word_of_it() -> None:
+    def recall_past(query: str) -> list[dict[str, str]]:
+        """Look for what the user said in earlier conversations."""
+        return [{"text": near.text, "title": "You said on 3 February 2025"}]
+
+    near = recalled_message("She has moved to Truro, it would be Dr. Haverstock now.")
+    context = compose("Be kind.", Prompt((Said("user", "-"),), (near,)), 16_000)
+    agent = Agent(offline_model(), tools=[recall_past], system_prompt=context.system)
+    reply = (await agent.run("Who is my physician?")).output
+    assert reply.endswith(f'What comes nearest: on 3 February 2025 you told me: "{near.text}"')
+
+
 async def test_a_streamed_agent_calls_the_same_tools() -> None:
     async with Agent(offline_model(), tools=TOOLS).run_stream("How much is CPO training for 3 people?") as result:
         output = await result.get_output()

@@ -124,9 +124,9 @@ def answer(
             welcomed = fitting[0] if fitting else _first(sessions)
             last = sessions[0].date if sessions else None
             lines.append(" ".join(["Welcome back.", *([_attributed(welcomed, last)] if welcomed else [])]))
-    if found:
+    if found and not all(result.of_the_past and not result.pieces and not result.failed for result in found):
         lines += _results(message, found)
-    else:
+    else:  # whose words are in nothing that was said before may still mean what is recalled
         here, past = without_echoes(here, message), without_echoes(past, message)
         lines += _body(message, here, past, sessions, welcomed, opening)
     if not lines:
@@ -238,8 +238,11 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
     if answers:
         fresh = [quote for quote in answers[: 1 if personal else 2] if quote != welcomed]
         return [_attributed(quote) for quote in fresh]
-    if not fitting and personal:  # what has no word in common may still be near in meaning
-        fitting = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
+    if not fitting and personal and not asks_advice(question):
+        # What has no word in common may still be near in meaning.
+        told = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
+        asked = key_stems(question)
+        fitting = sorted(told, key=lambda quote: -len(asked & key_stems(quote.text)))
     nearest = [quote for quote in fitting if quote != welcomed and not (personal and quote.by == "assistant")][:1]
     about, in_welcome = _topic(question), welcomed in fitting
     if in_welcome and not nearest and _is_of(welcomed, about):
