@@ -12,7 +12,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic_ai.messages import ModelResponse, ToolCallPart
 
+from rekindle.assistants.asking import toolset_of
 from rekindle.assistants.assistant import (
     Assistant,
     Event,
@@ -24,6 +26,8 @@ from rekindle.assistants.assistant import (
     ToolUsed,
     Usage,
 )
+from rekindle.assistants.calls import Calls
+from rekindle.assistants.offline import offline_model
 from rekindle.assistants.service import Assistants
 from rekindle.errors import (
     ConfigurationError,
@@ -538,6 +542,20 @@ class TestTools:
         assert {event.name for event in events if isinstance(event, ToolUsed)} == {"add", "weather"}
         assert Status("Using add…") in events
         assert text(events) == "Three, and rain."
+
+    async def test_of_a_flood_of_calls_all_alike_twenty_are_made(self) -> None:
+        made = []
+
+        async def act() -> str:
+            made.append("act")
+            return "done"
+
+        calls = Calls(toolset_of((act,), 5), (act,), offline_model(), None)
+        assert [event async for event in calls.open()] == []
+        calls.want(ModelResponse([ToolCallPart("act", tool_call_id="the same")] * 50))
+        used = [event async for event in calls.run() if isinstance(event, ToolUsed)]
+        assert len(made) == 20
+        assert sum(event.error is not None for event in used) == len(calls.results) - 20 == 30
 
     async def test_a_tool_that_fails_is_told_to_the_model_which_goes_on(
         self, server: ModelServer, assistants: Assistants

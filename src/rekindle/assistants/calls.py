@@ -85,7 +85,9 @@ class Calls:
         """
         for call in self.wanted:
             yield Status(self._statuses.get(call.tool_name) or f"Using {folded(call.tool_name, 64)}…")
-        running = [asyncio.create_task(self._timed(call)) for call in self.wanted]
+        running = [
+            asyncio.create_task(self._timed(call, too_many=place >= _CALLS)) for place, call in enumerate(self.wanted)
+        ]
         try:
             for done in asyncio.as_completed(running):
                 for event in (await done)[1]:
@@ -96,9 +98,9 @@ class Calls:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _timed(self, call: ToolCallPart) -> tuple[ToolReturnPart, list[Event]]:
+    async def _timed(self, call: ToolCallPart, *, too_many: bool) -> tuple[ToolReturnPart, list[Event]]:
         start = time.perf_counter()
-        result, found = await self._call(call)
+        result, found = await self._call(call, too_many=too_many)
         shown = result.model_response_str(wrap_if_error=False)
         failed = result.outcome == "failed"
         events: list[Event] = [
@@ -115,10 +117,12 @@ class Calls:
             events.append(Sourced(sources, plain(dict(found.notes))))
         return result, events
 
-    async def _call(self, call: ToolCallPart) -> tuple[ToolReturnPart, Found | None]:
+    async def _call(self, call: ToolCallPart, *, too_many: bool) -> tuple[ToolReturnPart, Found | None]:
         name = call.tool_name
         found: Found | None = None
         try:
+            if too_many:
+                raise ToolFailed(f"Too many calls at once: call at most {_CALLS} tools.")
             content, found = await self._result(call)
             failed = False
         except (ModelRetry, ToolFailed) as error:
@@ -136,8 +140,6 @@ class Calls:
         tool = self._tools.get(call.tool_name)
         if tool is None:
             raise ToolFailed(f"There is no tool {call.tool_name!r}, only {', '.join(self._tools)}.")
-        if self.wanted.index(call) >= _CALLS:
-            raise ToolFailed(f"Too many calls at once: call at most {_CALLS} tools.")
         context = replace(self._context, tool_name=call.tool_name, tool_call_id=call.tool_call_id)
         try:
             if isinstance(call.args, dict):
