@@ -251,6 +251,8 @@ async def test_a_recalled_message_is_quoted_with_its_date() -> None:
     recalled = [POOL, recalled_message("Our dog is called Biscuit. He is a beagle.")]
     session = await converse("hello", "What is my dog called?", recalled=recalled)
     assert replies(session)[-1] == 'On 3 February 2025 you told me: "Our dog is called Biscuit."'
+    session = await converse("hello", "What is my dog called?", recalled=[recalled_message("My dog agrees.")])
+    assert replies(session)[-1].startswith("I have nothing to quote that answers this."), "no name"
 
 
 async def test_what_was_answered_then_is_quoted_as_the_answer() -> None:
@@ -667,7 +669,7 @@ async def test_what_is_near_in_meaning_alone_is_quoted_though_the_tool_finds_no_
         return [{"text": near.text, "title": "You said on 3 February 2025"}]
 
     near = recalled_message("She has moved to Truro, it would be Dr. Haverstock now.")
-    context = compose("Be kind.", Prompt((Said("user", "-"),), (near,)), 16_000)
+    context = compose("Be kind.", Prompt((Said("user", "-"),), (recalled_message("Hi there!"), near)), 16_000)
     agent = Agent(offline_model(), tools=[recall_past], system_prompt=context.system)
     reply = (await agent.run("Who is my physician?")).output
     assert reply.endswith(f'What comes nearest: on 3 February 2025 you told me: "{near.text}"')

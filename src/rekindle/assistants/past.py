@@ -76,7 +76,7 @@ _WANTED = (
         re.compile(r"\bhow (?:much|many|old|long|far|often)\b|\bwhat(?:['’]s| is) the price\b", re.IGNORECASE),
         _NUMBER,
     ),
-    (re.compile(r"\bwho\b|\bname\b", re.IGNORECASE), re.compile(r"(?<!^)\b[A-Z][a-z]+|[^\x00-\u024f]")),
+    (re.compile(r"\bwho\b|\bnamed?\b|\bcalled\b", re.IGNORECASE), re.compile(r"(?<!^)\b[A-Z][a-z]+|[^\x00-\u024f]")),
 )
 
 

@@ -240,7 +240,7 @@ def _reply(question: str, quotes: Sequence[Quote], welcomed: Quote | None) -> li
         return [_attributed(quote) for quote in fresh]
     if not fitting and personal and not asks_advice(question):
         # What has no word in common may still be near in meaning.
-        told = [quote for quote in quotes if quote.recalled and quote.by == "user" and not quote.question]
+        told = [quote for quote in quotes if quote.recalled and quote.by == "user" and _tells(quote)]
         asked = key_stems(question)
         fitting = sorted(told, key=lambda quote: -len(asked & key_stems(quote.text)))
     nearest = [quote for quote in fitting if quote != welcomed and not (personal and quote.by == "assistant")][:1]
