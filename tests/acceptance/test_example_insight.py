@@ -21,6 +21,7 @@ def test_it_reflects_with_methods_and_shows_what_comes_back(served: Served, emai
         found: dict[str, Any] = answer.json()
         return found
 
+    assert "There is nothing to show yet" in send("How have I changed?")["response"]
     for evening in EVENINGS:
         session = http.post("/sessions/start", json={}).json()["session_id"]
         assert http.get(f"/api/v1/sessions/{session}").json()["assistant"] == "insight"
@@ -45,3 +46,7 @@ def test_it_reflects_with_methods_and_shows_what_comes_back(served: Served, emai
     kept = http.get("/sessions/recent", params={"limit": 1}).json()["items"][0]["interaction_metadata"]
     assert {source["kind"] for source in kept["sources"]} == {"session"}
     assert any("Theme: " in source["title"] and "thesis" in source["title"] for source in kept["sources"])
+
+    reached = send("What have I reached in the last months?")["response"]
+    for said in ("I finally finished the first chapter of my thesis!", "I slept through the night for the first time."):
+        assert said in reached

@@ -250,3 +250,25 @@ def test_a_message_of_200_kilobytes_does_not_hang(text: str) -> None:
 
 def test_what_will_not_be_done_is_nothing_reached() -> None:
     assert not cues("Won't let anything hold me back!") & Cue.MILESTONE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I finally told my manager how I feel!",
+        "I'm proud that I ran 5 km today",
+        "My manager praised my idea today, breakthrough!",
+        "I led the meeting for the first time",
+        "I ran 10 km, my longest",
+        "I managed to sleep through the night",
+    ],
+)
+def test_what_somebody_reached_is_heard_in_their_own_words(said: str) -> None:
+    assert cues(said) & Cue.MILESTONE
+
+
+@pytest.mark.parametrize(
+    "said", ["I finally want to sleep", "I ran into my neighbour", "My best friend called", "When is my first time?"]
+)
+def test_what_nobody_reached_is_no_milestone(said: str) -> None:
+    assert not cues(said) & Cue.MILESTONE

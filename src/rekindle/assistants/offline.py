@@ -187,6 +187,8 @@ def _about(asked: _Asked) -> list[str]:
 
 def _answer(asked: _Asked) -> str:
     found = [_found(asked.message, part) for part in asked.returned]
+    if not is_asking(asked.message) and not is_named_only(asked.message):  # they told something: it is noted instead
+        found = [result for result in found if result.pieces]
     return answer(asked.message[:_MESSAGE_CHARS], asked.earlier, asked.records, found)
 
 
@@ -212,14 +214,25 @@ def _found(message: str, part: ToolReturnPart) -> Found:
         return Found(part.tool_name, tuple(best or fallback), fits=bool(best))
     if len(pieces) > 1 and (names_nothing or _needed(message)):
         # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first
-        # is the answer, each document once.
+        # is the answer: each line of a list, of a document once its first sentence.
         first: dict[str, tuple[str, str]] = {}
         matter = {stemmed for stemmed in key_stems(_needed(message) or "") if is_telling([stemmed])}
         if not names_nothing:
-            pieces = [(text, where) for text, where in pieces if matter & key_stems(f"{where}: {_first(text)}")]
+            pieces = [
+                (text, where)
+                for text, where in pieces
+                if matter & key_stems(where) or (len(matter) > 1 and matter & key_stems(_first(text)))
+            ]
+        lines = all(len(sentences(text[:_MESSAGE_CHARS])) == 1 for text, _ in pieces)
         for text, where in pieces:
-            first.setdefault(where or text, (_first(text), where))
+            first.setdefault(text if lines else where or text, (_first(text), where))
         return Found(part.tool_name, tuple(first.values())[:_LISTED])
+    if not searches and len(pieces) > 1 and all(len(piece) <= _LONGEST_PIECE for piece, _ in pieces):
+        # A list that was made for this very question: its themes where themes are asked for, else all of it.
+        asked = {stemmed for stemmed in key_stems(message) if is_telling([stemmed])}
+        named = [(piece, where) for piece, where in pieces if asked & key_stems(where.partition(":")[0])]
+        if named or not any(asked & key_stems(f"{where} {piece}") for piece, where in pieces):
+            return Found(part.tool_name, tuple((named or pieces)[:_LISTED]))
     if len(pieces) > 1 or any(len(piece) > _LONGEST_PIECE for piece, _ in pieces):
         best = choose(message, pieces)
         return Found(part.tool_name, tuple(best or [(pieces[0][0], pieces[0][1])]), fits=bool(best))

@@ -229,6 +229,8 @@ def _fit(said: set[str], tool: Tool, arguments: Mapping[str, Any], asking: bool,
     in_description = sum(_worth(each) for each in (described - named - _PLAIN) & said)
     fit = 2 * in_name + in_description
     shared = said & (described | named)
+    if asking and tool.properties and not tool.required and not tool.of_the_past and said and shared == said:
+        return max(fit, 1.0)  # "How have I changed?", to a tool that tells what changed
     if asking and (tool.free_text or not tool.required) and len(shared) >= 2 and len(shared) >= 0.6 * len(said):
         return max(fit, 1.0)  # nothing else has to be filled in, and most of what is said is what it is for
     if tool.free_text:

@@ -37,6 +37,7 @@ _OWN = re.compile(
     r"(?:If somebody is in danger|If you think of harming yourself|"
     r"I am the built-in offline model|I make nothing up|(?:Beyond that )?I have nothing to quote|"
     r"I can read words only|Noted[.,]|Hello\. Tell me|All right\.|You're welcome\.|Goodbye\. What was said|"
+    r"The tool “[^”]{1,80}” (?:found nothing|failed)|"
     r"Shall we go on from there|Welcome back\.|(?:What comes nearest: |It goes with this: )?(?:[Oo]n|[Ii]n|[Ee]arlier|"
     r"[Ll]ast time|[Yy]ou (?:told|asked)|I said)[^\"]{0,80}: \")"
 )

@@ -82,6 +82,10 @@ _CUES = {
         r"\b(?:it|that|everything|all) (?:(?:is|['’]s) )?(?:now )?(?:works|worked|working|fixed|solved|sorted)\b",
         r"^(?:just |finally |recently )*(?:passed|finished|completed|graduated|won(?!['’]t)|launched|got the job|"
         r"lost my job)\b",
+        r"\bproud (?:of myself|(?:that )?(?:I|we)\b)|\bbreakthrough\b|\b(?:I|we)\b.*\bfor the first time\b|"
+        r"\b(?:I|we)(?:['’]ve)? finally (?!am|are|want|need|have to|feel|know|think|see)\w+|"
+        r"\bmy (?:longest|fastest|furthest|farthest|best ever)\b|\bpersonal (?:best|record)\b|"
+        rf"{_I} (?:managed to|overcame|ran (?:a|my|\d+)|stood up (?:to|for))\b",
         r"\bmy first (?:ever )?(?!time\b)\w+|\b(?:bestanden|abgeschlossen|j['’]ai réussi|j['’]ai fini|aprobé)\b|通过了|"
         r"合格し",
     ),

@@ -10,6 +10,8 @@ from rekindle.memory.growth.themes import Theme
 
 _THEMES = 8
 _MILESTONES = 8
+_NOTHING_YET = "There is nothing to show yet: themes and milestones are read from sessions that are over."
+_NOT_PROVEN = "What was said in earlier sessions is shown to whoever has proven who they are."
 
 
 def growth_tool(growth: Growth) -> Callable[..., Awaitable[Found]]:
@@ -28,7 +30,7 @@ def growth_tool(growth: Growth) -> Callable[..., Awaitable[Found]]:
         """
         caller = errand.caller
         if caller.level != "verified" or caller.session_id is not None:
-            return found([])
+            return Found(_NOT_PROVEN)
         until = datetime.now(UTC)
         grown = await growth.of(caller, until - timedelta(days=31 * max(1, min(months, 120))), until)
         breakthroughs = {(reached.session_id, reached.text) for reached in grown.breakthroughs}
@@ -37,7 +39,7 @@ def growth_tool(growth: Growth) -> Callable[..., Awaitable[Found]]:
             for one in grown.milestones[:_MILESTONES]
         ]
         pieces += [_of_theme(theme) for theme in grown.themes[:_THEMES]]
-        return found(pieces)
+        return found(pieces) if pieces else Found(_NOTHING_YET)
 
     return growth_over_time
 
