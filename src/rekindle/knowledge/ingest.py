@@ -14,7 +14,7 @@ import structlog
 from rekindle.database import Database
 from rekindle.errors import ModelError
 from rekindle.knowledge import store
-from rekindle.knowledge.passages import Passage, cut
+from rekindle.knowledge.passages import Passage, cut, told
 from rekindle.knowledge.reading import VERSION, Kind, Read, Unreadable
 from rekindle.knowledge.search.service import Search
 from rekindle.knowledge.sources import store as sources
@@ -171,7 +171,7 @@ class Run:
         batch, self._batch = self._batch, []
         if not batch:
             return
-        texts = [passage.told(document.title) for document in batch for passage in document.passages]
+        texts = [told(document.title, p.heading, p.content) for document in batch for p in document.passages]
         vectors = await self._vectors(texts)
         async with self._database.system() as connection:
             await store.write_documents(

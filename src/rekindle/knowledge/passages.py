@@ -25,9 +25,10 @@ class Passage:
     words: str
     word_count: int
 
-    def told(self, title: str) -> str:
-        """What is embedded: the text, under what it is about."""
-        return "\n".join(part for part in (title, self.heading, self.content) if part)
+
+def told(title: str, heading: str, content: str) -> str:
+    """What is embedded of a passage: the text, under what it is about."""
+    return "\n".join(part for part in (title, heading, content) if part)
 
 
 def cut(read: Read) -> list[Passage]:

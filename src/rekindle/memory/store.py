@@ -59,7 +59,7 @@ async def upsert_summary(
             embedding = CASE WHEN s.metadata -> 'corrected' ? 'text' THEN s.embedding ELSE excluded.embedding END,
             embedding_model = CASE WHEN s.metadata -> 'corrected' ? 'text' THEN s.embedding_model
                               ELSE excluded.embedding_model END,
-            updated_at = now()
+            updated_at = clock_timestamp()
         WHERE s.through_seq <= excluded.through_seq
         """,
         (

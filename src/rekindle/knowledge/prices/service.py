@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from rekindle.assistants.assistant import Errand, Source
+from rekindle.assistants.text import day_of
 from rekindle.database import Database
 from rekindle.knowledge.known import KnownOf
 from rekindle.knowledge.prices import store
@@ -224,8 +225,8 @@ def _quote(course: Course, prices: Sequence[Price], people: int, day: date) -> Q
         sizes = ", ".join(dict.fromkeys(_size(price) for price in holding if price.is_group))
         return Quote(f"{course.name} has no price for {who}, only for groups of {sizes}.", people, day, course)
     later = min((price.valid_from for price in prices if price.valid_from and price.valid_from > day), default=None)
-    when = f" Prices begin on {_day(later)}." if later else " Those there were have ended." if prices else ""
-    return Quote(f"{course.name} has no price that holds on {_day(day)}.{when}", people, day, course)
+    when = f" Prices begin on {day_of(later)}." if later else " Those there were have ended." if prices else ""
+    return Quote(f"{course.name} has no price that holds on {day_of(day)}.{when}", people, day, course)
 
 
 def _cost(prices: Sequence[Price], people: int) -> Cost | None:
@@ -256,7 +257,7 @@ def _told(cost: Cost, people: int) -> str:
         rule = "individual price" if cost.tier == "individual" else f"price for a {cost.tier}"
         text += f" in all{each} ({rule})"
     if cost.valid_to:
-        text += f", valid until {_day(cost.valid_to)}"
+        text += f", valid until {day_of(cost.valid_to)}"
     return text
 
 
@@ -274,7 +275,3 @@ def _money(amount: Decimal, currency: str) -> str:
     """As the list has it, but for a lone digit after the point: nobody writes 2.5 dollars."""
     text = f"{amount:,}"
     return f"{text}{'0' if text[-2:-1] == '.' else ''} {currency}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

@@ -12,7 +12,7 @@ import structlog
 from rekindle.database import Database
 from rekindle.errors import ModelError
 from rekindle.knowledge.known import KnownOf
-from rekindle.knowledge.passages import LONGEST_WORD, lexeme
+from rekindle.knowledge.passages import LONGEST_WORD, lexeme, told
 from rekindle.knowledge.search import store
 from rekindle.knowledge.search.store import Candidate, Sizes
 from rekindle.memory.embedder import Embedder
@@ -172,7 +172,7 @@ class Search:
                 bare = await store.list_bare(connection, self._embedder.name, _BATCH)
             if not bare:
                 break
-            texts = ["\n".join(part for part in (b.title, b.heading, b.content) if part) for b in bare]
+            texts = [told(each.title, each.heading, each.content) for each in bare]
             vectors = await self._embedder.embed(texts)
             async with self._database.system() as connection:
                 count = await store.update_embeddings(connection, bare, vectors, self._embedder.name)
