@@ -152,6 +152,10 @@ NAMES = ["Certified Pool Operator (CPO)", "Lifeguard", "Lifeguard Instructor", "
         ("lifegaurd instructor", ["Lifeguard Instructor"]),
         ("WSI", ["Water Safety Instructor"]),
         ("instructor", ["Lifeguard Instructor", "Water Safety Instructor"]),
+        ("What does the CPO cost today", ["Certified Pool Operator (CPO)"]),
+        ("WSI for my family", ["Water Safety Instructor"]),
+        ("Was kostet der Kurs WSI für 3 Personen?", ["Water Safety Instructor"]),
+        ("lifeguard swimsuit", []),
         ("course", []),
         ("brain surgery", []),
         ("operator of helicopters at night in fog", []),
@@ -159,6 +163,10 @@ NAMES = ["Certified Pool Operator (CPO)", "Lifeguard", "Lifeguard Instructor", "
 )
 def test_a_course_is_known_by_what_people_call_it(said: str, names: list[str]) -> None:
     assert [NAMES[place] for place in meant(said, NAMES, [None] * len(NAMES))] == names
+
+
+def test_what_is_as_near_to_two_courses_may_be_either() -> None:
+    assert meant("LGX", ["Lifeguard", "Instructor", "Rope Access"], ["LGXA", "LGXB", None]) == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from math import log
 
 from rekindle.memory.words import stem, terms, words
 
 _AROUND = """
-    price prices pricing cost costs fee fees course courses class classes training much many people person persons
-    group groups team participants attendees book take quote total each
+    price prices pricing cost costs fee fees rate rates course courses class classes training much many people person
+    persons group groups team participants attendees individual book take join sign pay buy quote total each cheap
+    cheapest today tomorrow now currently right next week month year please tell know want need like us dollars euros
+    kurs kurse preis preise kostet kosten personen gruppe cours prix personnes groupe curso precio cuesta personas grupo
 """
 _SAID_AROUND = frozenset(map(stem, words(_AROUND)))
 """Words around a course's name that name none, unless a course's name has nothing else."""
@@ -28,12 +30,18 @@ def meant(said: str, names: Sequence[str], codes: Sequence[str | None]) -> list[
         return exact
     known = [_terms(name, code) for name, code in zip(names, codes, strict=True)]
     held = Counter(term for own in known for term in own)
-    asked = _asked(said, held)
-    if not asked:
+    each_asked = _asked(said, held)
+    if not each_asked:
         return []
-    rarity = {term: log(1 + (len(names) + 1) / (held.get(term, 0) + 0.5)) for term in asked}
-    total = sum(rarity.values())
-    covered = [sum(rarity[term] for term in asked & own) for own in known]
+    asked = frozenset().union(*each_asked)
+    # A word that no course has weighs no more than one that a single course has: one does not hide the other.
+    rarity = {term: log(1 + (len(names) + 1) / (max(held[term], 1) + 0.5)) for term in asked}
+
+    def weight(terms: frozenset[str]) -> float:
+        return max((rarity[term] for term in terms), default=0.0)
+
+    total = sum(map(weight, each_asked))
+    covered = [sum(weight(either & own) for either in each_asked) for own in known]
     best = max(covered, default=0.0)
     if best < _ENOUGH * total:
         return []
@@ -51,13 +59,19 @@ def _terms(name: str, code: str | None) -> frozenset[str]:
     return frozenset(found | {initials} if len(initials) > 1 else found)
 
 
-def _asked(said: str, held: Counter[str]) -> set[str]:
-    """The stems of what was said that can name a course, misspelt ones put right."""
-    found = set()
+def _asked(said: str, held: Counter[str]) -> list[frozenset[str]]:
+    """The stems of what was said that can name a course; of one misspelt, those that are as near to it."""
+    found = []
     for term in dict.fromkeys(terms(said)):
         if term in held:
-            found.add(term)
+            found.append(frozenset({term}))
         elif term not in _SAID_AROUND and not term.isdigit():
-            found.add(next(iter(get_close_matches(term, held, 1, _CLOSE)), term))
-    telling = found - _SAID_AROUND
+            found.append(_nearest(term, held) or frozenset({term}))
+    telling = [either for either in found if not either <= _SAID_AROUND]
     return telling or found
+
+
+def _nearest(term: str, held: Counter[str]) -> frozenset[str]:
+    near = {like: SequenceMatcher(None, like, term).ratio() for like in get_close_matches(term, held, 5, _CLOSE)}
+    best = max(near.values(), default=0.0)
+    return frozenset(like for like, ratio in near.items() if ratio >= best - 1e-9)
