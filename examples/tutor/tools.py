@@ -3,6 +3,7 @@
 """
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,8 @@ from rekindle.memory.words import terms
 LESSONS = Path(__file__).with_name("lessons")
 _ENOUGH = 0.25
 _SHOWN = 3
-_ASKING = frozenset(terms("tell explain describe show teach"))
+_SIGNS = re.compile(r"\b[A-Za-z](?:\*|\+\+|#)")
+_ASKING = frozenset(terms("tell explain describe show teach work mean sirve funciona significa"))
 """Words of who asks, not of what is asked."""
 
 __all__ = ["look_up_lesson"]
@@ -72,11 +74,16 @@ def lessons_of(course: str, language: str) -> tuple[Passage, ...]:
     return tuple(passages)
 
 
+def _terms(text: str) -> set[str]:
+    """The words of a text that say something, and names that are a letter and a sign: A*, D*, C++."""
+    return {*terms(text), *(sign.lower() for sign in _SIGNS.findall(text))}
+
+
 def rank(question: str, passages: tuple[Passage, ...]) -> list[tuple[float, Passage]]:
     """Passages with which part of the question's weight they hold, best first; rare words weigh more."""
-    held = [set(terms(f"{passage.title} {passage.text}")) for passage in passages]
+    held = [_terms(f"{passage.title} {passage.text}") for passage in passages]
     uses = Counter(term for terms_held in held for term in terms_held)
-    asked = set(terms(question))
+    asked = _terms(question)
     asked = asked - _ASKING or asked
     weight = {term: math.log(1 + len(passages) / (0.5 + uses[term])) for term in asked}
     whole = sum(weight.values()) or 1.0

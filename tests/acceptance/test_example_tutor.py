@@ -20,6 +20,9 @@ async def test_it_explains_the_lessons_and_says_how_sure_it_is(served: Served, e
     about = talk.say("Tell me about robotics")
     assert "Robotics is the science" in about["content"]
     assert about["metadata"]["sources"][0]["title"] == "Robotics: what a robot is"
+    signed = talk.say("how does A* work")
+    assert "A* does the same but goes first where way so far plus estimated rest is smallest" in signed["content"]
+    assert signed["metadata"]["sources"][0]["title"] == "Planning a path"
     other = talk.say("Who won the football cup?")["metadata"]
     assert (other["route"], other.get("sources")) == ("general", None)
     assert other["confidence"] < 0.25
@@ -30,7 +33,7 @@ async def test_it_explains_the_lessons_and_says_how_sure_it_is(served: Served, e
         kept = await manager.get_messages(talk.session_id)
     assert info is not None
     assert info["metadata"] == {"language": "en", "course_id": "robotics-101"}
-    assert [message["role"] for message in kept] == ["user", "assistant"] * 3
+    assert [message["role"] for message in kept] == ["user", "assistant"] * 4
     assert kept[1]["metadata"] == noted
 
 

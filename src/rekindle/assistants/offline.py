@@ -210,8 +210,7 @@ def _found(message: str, part: ToolReturnPart) -> Found:
     if searches and names_nothing:
         # Plain words only, "What should I bring?": what has them, else what the search took them to mean.
         best = choose(message, pieces)
-        fallback = pieces[:1] if asks_advice(message) else []
-        return Found(part.tool_name, tuple(best or fallback), fits=bool(best))
+        return Found(part.tool_name, tuple(best or pieces[:1]), fits=bool(best))
     if len(pieces) > 1 and (names_nothing or _needed(message)):
         # "What would you recommend?", "I need CPO training": nothing to choose a sentence by. What the tool put first
         # is the answer: each line of a list, of a document once its first sentence.
