@@ -273,7 +273,7 @@ async def test_the_commands_export_and_import(
     done = await asyncio.to_thread(rekindle, "import", str(file), database=there)
     assert done.stdout == "Brought back 1 session.\n", done.stderr
     done = await asyncio.to_thread(rekindle, "import", str(file), database=there)
-    assert done.stdout == "Brought back 0 sessions. 1 were here already.\n"
+    assert done.stdout == "Brought back 0 sessions. 1 was here already.\n"
     done = await asyncio.to_thread(rekindle, "export", email, "--format", "markdown", database=there)
     assert "Take me with you." in done.stdout
     assert (await asyncio.to_thread(rekindle, "export", "nobody@example.com", database=here)).returncode == 1

@@ -7,6 +7,7 @@ import typer
 
 from rekindle.cli.console import console, fail, plain_errors, read_settings
 from rekindle.cli.logs import quiet_logs
+from rekindle.cli.screen import counted
 from rekindle.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ def cleanup(
     with plain_errors():
         cleaned = asyncio.run(_clean_up(settings, kept, dry_run=dry_run))
     done = "would be deleted" if dry_run else "deleted"
-    console.print(
-        f"{cleaned.sessions:,} session{'s' * (cleaned.sessions != 1)} with {cleaned.messages:,} messages {done}: "
-        f"no message for {kept:g} days."
-    )
+    sessions, messages = counted(cleaned.sessions, "session"), counted(cleaned.messages, "message")
+    console.print(f"{sessions} with {messages} {done}: no message for {kept:g} days.")
 
 
 async def _clean_up(settings: Settings, days: float, *, dry_run: bool) -> "CleanedUp":

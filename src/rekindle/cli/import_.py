@@ -105,7 +105,7 @@ class Import:
         total = sum(2 * len(talk.sittings) for talk in self._talks)
         new = self._new.total()
         if new:
-            before = f" {total - new:,} were here already." if new < total else ""
+            before = f" {counted(total - new, 'was', 'were')} here already." if new < total else ""
             messages = counted(self._new_messages, "message")
             console.print(f"Brought in {counted(new, 'session')} with {messages}.{before}")
         elif self._talks:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from rekindle.cli.console import console
+from rekindle.cli.screen import counted
 from rekindle.errors import InvalidRequest
 from rekindle.settings import Settings
 
@@ -27,8 +28,8 @@ def restored(file: Path, settings: Settings, email: str | None) -> bool:
     except (OSError, UnicodeDecodeError):
         return False  # whoever reads it next says so
     new, known = asyncio.run(_restore(settings, file, email))
-    before = f" {known:,} were here already." if known else ""
-    console.print(f"Brought back {new:,} session{'s' * (new != 1)}.{before}")
+    before = f" {counted(known, 'was', 'were')} here already." if known else ""
+    console.print(f"Brought back {counted(new, 'session')}.{before}")
     return True
 
 
