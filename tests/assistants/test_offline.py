@@ -255,6 +255,16 @@ async def test_a_recalled_message_is_quoted_with_its_date() -> None:
     assert replies(session)[-1].startswith("I have nothing to quote that answers this."), "no name"
 
 
+async def test_of_two_messages_that_answer_alike_the_newer_is_quoted() -> None:
+    first = recalled_message("My locker code is 4711.", here=True)
+    corrected = replace(first, text="Correction: my locker code is 9923.", seq=61)
+    for known in ([first, corrected], [corrected, first]):
+        session = await converse("hello", "What is my locker code?", recalled=known)
+        assert "9923" in replies(session)[-1]
+        earlier = [replace(record, here=False) for record in known]
+        assert "9923" in replies(await converse("hello", "What is my locker code?", recalled=earlier))[-1]
+
+
 async def test_what_was_answered_then_is_quoted_as_the_answer() -> None:
     recalled = [
         recalled_message("How much is the CPO course?"),

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import MAXYEAR, datetime
 
 from rekindle.assistants.voice import without_frames
 from rekindle.memory.cues import Cue, cues, is_question
@@ -14,7 +15,7 @@ from rekindle.memory.words import COMMON_STEMS, sentences, stem, without_stop_wo
 _HEAD = re.compile(r"^(?:CONTEXT: This user has chatted before|(EARLIER IN THIS SESSION))\b", re.MULTILINE)
 _TAIL = re.compile(r"Use this context|The numbered lines are quoted")
 _TITLES = (("**Previous", "summary"), ("**Said Before", "message"), ("**Known", "fact"))
-_RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[(?:session [^\],]+|profile),(?: messages? [^\],]+,)? ([^\]]+)\])?\s*$")
+_RECORD = re.compile(r"^\d+\.\s+(.*?)(?:\s+\[(?:session [^\],]+|profile),(?: messages? ([^\],]+),)? ([^\]]+)\])?\s*$")
 _FRAME = re.compile(r"(?:The (user|assistant) (?:asked|said)|(A few words only)):((?: \"[^\"]*\")+)")
 _FACT = re.compile(r"\w+: \"([^\"]+)\"$")
 _QUOTED = re.compile(r"\"([^\"]*)\"")
@@ -90,6 +91,8 @@ class Quote:
     """The date of its session as the context writes it; None for this session, empty where none is given."""
     recalled: bool = False
     """Given because it is near to the message, in meaning perhaps, without a word in common."""
+    told: tuple[int, int] | None = None
+    """Of a message: its day and its number in its session, greater where it is newer; this session's are the newest."""
 
     @property
     def question(self) -> bool:
@@ -135,10 +138,11 @@ def _records(text: str, head: re.Match[str]) -> list[Record]:
 
 def _record(kind: str, line: str) -> Record:
     match = _RECORD.match(line)
-    text, written = (match[1], match[2] or "") if match else (line, "")
+    text, number, written = (match[1], match[2] or "", match[3] or "") if match else (line, "", "")
     date = None if kind == "earlier" else written
+    told = (_day(date), int(number)) if number.isdecimal() and kind != "fact" else None
     quotes = [
-        Quote(part, "assistant" if frame[1] == "assistant" else "user", date, recalled=kind == "message")
+        Quote(part, "assistant" if frame[1] == "assistant" else "user", date, recalled=kind == "message", told=told)
         for frame in _FRAME.finditer(text)
         for said in _QUOTED.findall(frame[3])
         for part in (sentences(said) if kind == "message" else [said])
@@ -146,6 +150,13 @@ def _record(kind: str, line: str) -> Record:
     if kind == "fact" and (fact := _FACT.match(text)):
         quotes = [Quote(fact[1], None, date)]
     return Record(date, tuple(quotes or (Quote(said, None, date) for said in sentences(text))), kind)
+
+
+def _day(date: str | None) -> int:
+    try:
+        return datetime.strptime(date, "%d %B %Y").toordinal() if date is not None else MAXYEAR * 366  # noqa: DTZ007
+    except ValueError:
+        return 0
 
 
 def said_in(summary: str) -> list[tuple[bool, str]]:
@@ -199,7 +210,8 @@ def asks_when(question: str) -> bool:
 def find(message: str, quotes: Sequence[Quote], most: int = 3) -> list[Quote]:
     """The quotes that share enough of the message's telling words, the best first, each said once.
 
-    Of two that fit alike the one that stands earlier in `quotes` comes first.
+    Of two that fit alike the one that stands earlier in `quotes` comes first, of two messages the newer: it may correct
+    the other.
     """
     asked = key_stems(excerpt(message, 2_000))
     asked = {stemmed for stemmed in asked if stemmed not in _META} or asked
@@ -210,6 +222,12 @@ def find(message: str, quotes: Sequence[Quote], most: int = 3) -> list[Quote]:
         rarity = math.log(1 + (len(quotes) + 1) / (1 + uses[stemmed]))
         return rarity * (0.25 if stemmed in _SMALL_CHANGE else 1.0)
 
+    order = list(range(len(quotes)))
+    messages = [place for place in order if quotes[place].told]
+    for turn, place in zip(
+        messages, sorted(messages, key=lambda at: quotes[at].told or (0, 0), reverse=True), strict=True
+    ):
+        order[place] = turn
     whole = sum(map(worth, asked))
     telling = is_telling(asked)
     scored = []
@@ -221,9 +239,9 @@ def find(message: str, quotes: Sequence[Quote], most: int = 3) -> list[Quote]:
         if score < (0.3 if telling else 0.6):
             continue
         score += 0.2 * (wants(message, quote.text) and quote.by != "assistant") - 0.3 * quote.question
-        scored.append((-round(score, 1), place))
+        scored.append((-round(score, 1), order[place], place))
     chosen: list[Quote] = []
-    for _, place in sorted(scored):
+    for _, _, place in sorted(scored):
         told = set(words(quotes[place].text))
         if all(len(told & set(words(other.text))) < 0.8 * len(told) for other in chosen):
             chosen.append(quotes[place])
