@@ -466,6 +466,14 @@ async def test_lines_that_come_late_follow_those_that_are_kept(house: House, cal
     assert hit.before.content == "More."
 
 
+async def test_an_endless_name_that_was_brought_in_keeps_nothing_from_being_kept(house: House, caller: Caller) -> None:
+    endless = " ".join(f"name{number}" for number in range(70_000))
+    session = await tell(house, caller, "A kite.", speaker=endless)
+    assert contents(await house.recall.search(caller, "kite")) == ["A kite."]
+    assert await house.recall.index(caller.user_id, session) == 1
+    assert contents(await house.recall.search(caller, "kite")) == ["A kite."]
+
+
 async def test_a_search_gives_up_in_time(house: House, caller: Caller) -> None:
     await tell(house, caller, "A kite.")
     with pytest.raises(SearchTooSlow):

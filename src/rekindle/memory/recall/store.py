@@ -100,9 +100,11 @@ async def find_settled_seq(connection: Connection, session_id: UUID) -> int:
 
 
 # What was replaced is a line without words: no search finds it.
+# Who spoke may be anything in a file that somebody brought in.
 _LINE = """m.seq, m.role, CASE WHEN m.metadata ? 'replaced_by' THEN '' ELSE m.content #>> '{}' END AS content,
     m.created_at AS said,
-    coalesce(m.metadata ->> 'speaker', CASE m.role WHEN 'user' THEN u.metadata ->> 'name' END, '') AS speaker"""
+    left(coalesce(m.metadata ->> 'speaker', CASE m.role WHEN 'user' THEN u.metadata ->> 'name' END, ''), 200)
+        AS speaker"""
 
 
 async def list_lines(connection: Connection, session_id: UUID, first: int, last: int) -> list[Line]:
