@@ -164,6 +164,14 @@ async def test_empty_and_endless_texts_are_made_fit_to_send(server: EmbeddingSer
     assert max(map(len, body["input"])) < 20_000
 
 
+async def test_no_request_is_more_than_a_server_takes_in_whatever_script(server: EmbeddingServer) -> None:
+    await embedder(server).embed(["漢" * 20_000, "\ud83d" * 3, *["word " * 3_000] * 60])
+    sizes = [[len(text.encode()) for text in body["input"]] for body, _ in server.requests]
+    assert max(max(of_texts) for of_texts in sizes) <= 8_001
+    assert len(sizes) == 2
+    assert max(map(sum, sizes)) <= 250_000
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [

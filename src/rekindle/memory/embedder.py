@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 WIDTH = 384
 _SECONDS = 30.0
 """Longest wait for an embedding server's answer."""
-_BATCH = 96
-"""Texts in one request: below every provider's limit."""
-_LONGEST_TEXT = 12_000
-"""Characters of a text a model embeds: under OpenAI's 8,191 tokens for all but the densest scripts."""
+_BATCH, _BATCH_BYTES = 96, 250_000
+"""Texts in one request, and all their bytes: below every provider's limit (OpenAI's is 300,000 tokens)."""
+_LONGEST_TEXT = 8_000
+"""Bytes of a text a model embeds. OpenAI refuses one of more than 8,191 tokens, and with it all that come along; in no
+script is a token less than a byte.
+"""
 
 
 class Embedder(Protocol):
@@ -100,11 +102,11 @@ class ModelEmbedder:
         if self._model is None:
             # In a thread: pydantic_ai takes over a second to import, and only an embedding model needs it here.
             self._model = await asyncio.to_thread(_embedding_model, self.name, self._settings)
-        # OpenAI refuses an empty text, and with it the whole batch.
-        asked = [excerpt(text, _LONGEST_TEXT) if text.strip() else "(nothing)" for text in texts]
+        # OpenAI refuses an empty text, too.
+        asked = [_sendable(text) if text.strip() else "(nothing)" for text in texts]
         vectors: list[list[float]] = []
-        for start in range(0, len(asked), _BATCH):
-            vectors += await self._ask(self._model, asked[start : start + _BATCH])
+        for batch in _batches(asked):
+            vectors += await self._ask(self._model, batch)
         _check(vectors, len(texts))
         return vectors
 
@@ -125,6 +127,29 @@ class ModelEmbedder:
         client = getattr(model, "_client", None)  # pydantic-ai has no public way to close an embedding model
         if client is not None and hasattr(client, "close"):
             await client.close()
+
+
+def _sendable(text: str) -> str:
+    """The text, or of a longer one the first three quarters of `_LONGEST_TEXT` bytes and the last quarter."""
+    told = text.encode(errors="replace")  # a terminal may pass half characters
+    if len(told) <= _LONGEST_TEXT:
+        return told.decode()
+    head, tail = told[: _LONGEST_TEXT * 3 // 4], told[-(_LONGEST_TEXT // 4) :]
+    return f"{head.decode(errors='ignore')}\n{tail.decode(errors='ignore')}"
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    room = _BATCH_BYTES
+    for text in texts:
+        size = len(text.encode())
+        if batch and (size > room or len(batch) == _BATCH):
+            yield batch
+            batch, room = [], _BATCH_BYTES
+        batch.append(text)
+        room -= size
+    if batch:
+        yield batch
 
 
 def _check(vectors: Sequence[Sequence[float]], expected: int) -> None:
