@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rekindle.memory.cues import Cue, cues, is_question, is_small_talk, without_opening
 from rekindle.memory.extract import excerpt, head_and_tail, pick, shorten, statements
+from rekindle.memory.hearsay import is_own_claim, own_words
 from rekindle.memory.phrases import is_vague, key_phrases
 from rekindle.memory.words import sentences, stem, terms, words
 
@@ -116,6 +117,72 @@ def test_a_name_somebody_is_called_by_is_no_topic_but_a_place_is() -> None:
     phrases = key_phrases(talk)
     assert "New York" in phrases
     assert "Mel" not in phrases
+
+
+def test_key_phrases_of_other_languages_are_things_and_no_small_words_or_verbs() -> None:
+    assert key_phrases(["Abends bin ich dann immer ziemlich kaputt.", "Der Zug ist schon wieder ausgefallen."]) == [
+        "Zug"
+    ]
+    assert key_phrases(["Me apunté a un rocódromo, voy los jueves.", "Hay que tener cuidado."]) == ["rocódromo"]
+    assert key_phrases(["My cat Biscuit hates mornings lol.", "I move on the 14th of March, tmrw i mean"]) == [
+        "cat Biscuit"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "own"),
+    [
+        ('A pupil wrote: "I hate school. I live in Splott." Any advice?', 'A pupil wrote: "[…]" Any advice?'),
+        ("My roommate said 'I love Haskell' and I don't.", "My roommate said '[…]' and I don't."),
+        ("Please proofread this essay:\nI have a dog.\nI love chips.\n\nCan you help?", None),
+        ("Translate into French: I live in Rome.", "Translate into French: […]"),
+        ("> I quit my job\nGood for him.", "[…]\nGood for him."),
+        ('I love "The Lord of the Rings", it says "connection refused on 5432".', ""),
+        ("My wishes:\n- I like dogs\n- no stairs", ""),
+    ],
+)
+def test_what_somebody_else_says_of_themselves_is_not_the_speakers_own(said: str, own: str | None) -> None:
+    assert own_words(said) == (own or (said if own == "" else "Please proofread this essay:\n[…]\n\nCan you help?"))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "My mum keeps telling everyone I'm a doctor.",
+        "my mom says i need to focus more",
+        "Mein Enkel sagt, ich soll ein iPhone nehmen.",
+        "Mi ex dice que no hago deporte.",
+        "If I were rich I'd live in Lisbon.",
+        "Wenn ich im Lotto gewinne, kaufe ich mir ein Boot.",
+        "Si pudiera, viviría en la montaña.",
+        "I wish I had a garden.",
+        "Oh great, another double shift, just what I always wanted.",
+        "Na toll, schon wieder zu spät, ich liebe die Bahn.",
+    ],
+)
+def test_what_is_told_by_others_supposed_or_in_jest_claims_nothing(sentence: str) -> None:
+    assert not is_own_claim(sentence)
+    assert statements([(True, sentence)])[0].cue is Cue.NONE
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The doctor told me that I'm diabetic.",
+        "If it rains I prefer to swim indoors.",
+        "I think I need a new saw.",
+        "My wife loves coffee.",
+        "Perfect, now I need CPO training.",
+        "Please tell me if I need a permit.",
+    ],
+)
+def test_what_one_says_oneself_is_a_claim(sentence: str) -> None:
+    assert is_own_claim(sentence)
+
+
+def test_what_is_taken_back_was_not_said() -> None:
+    said = statements([(True, "I love my job. Said no one in this office, ever. I need a holiday.")])
+    assert [sentence.text for sentence in said] == ["I need a holiday."]
 
 
 def test_chinese_has_key_phrases_too() -> None:

@@ -73,6 +73,7 @@ async def a_year(house: House, ann: Caller) -> list[UUID]:
             41,
             ["My sourdough works now!"],
             topics=["sourdough bread"],
+            preferences=["I love sourdough bread."],
             milestones=["My sourdough works now!"],
         ),
     ]

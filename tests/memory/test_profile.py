@@ -1,6 +1,7 @@
 """What is known of a person: derived from summaries, superseded, corrected, forgotten, paused."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from rekindle.errors import Forbidden, ModelError
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.memory.profile.derivation import is_command
+from rekindle.memory.profile.drawn import is_interest
 from rekindle.memory.profile.likeness import Bars
 from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.service import Thing, ThingNotFound
@@ -144,7 +146,7 @@ async def test_what_names_no_subject_is_no_interest(house: House, caller: Caller
         caller,
         "We took a short trip, and the support was great.",
         "That short trip had no issues, thanks to their support.",
-        "The support on the trip, and then the pottery workshop!",
+        "The support on the trip! I want to see a pottery workshop.",
     )
     assert await texts(house, caller, kind="interest") == ["pottery workshop"]
 
@@ -153,6 +155,53 @@ async def test_a_state_or_an_act_is_no_interest(house: House, caller: Caller) ->
     await learn(house, caller, "I am allergic to peanuts.", "Work stresses me out.", "My hobby is chess.")
     assert {*await texts(house, caller, kind="interest")} >= {"chess"}
     assert not {"allergic", "stresses"} & {*await texts(house, caller, kind="interest")}
+
+
+@pytest.mark.parametrize(
+    ("topic", "said", "drawn"),
+    [
+        ("climbing", "I've started climbing on Tuesdays.", True),
+        ("slap exercises", "do u know any slap exercises?", True),
+        ("sourdough", "Tell me about sourdough.", True),
+        ("Holzverbindungen", "Ich interessiere mich für Holzverbindungen.", True),
+        ("senderismo", "Me gusta mucho el senderismo.", True),
+        ("drill", "My neighbours have a drill.", False),
+        ("geometry", "ngl i hate geometry so much", False),
+        ("van", "My sister says I want a van.", False),
+        ("Kelham Island", "Which vets near Kelham Island are any good?", False),
+        ("Japan", "I want to travel to Japan.", True),
+    ],
+)
+def test_an_interest_is_what_a_person_likes_does_wants_or_asks_about(topic: str, said: str, drawn: bool) -> None:
+    assert is_interest(topic, [said]) is drawn
+
+
+async def test_what_a_teacher_pastes_is_not_known_of_the_teacher(house: House, caller: Caller) -> None:
+    await learn(
+        house,
+        caller,
+        'A pupil of mine wrote: "My name is Aaron. I live in Splott. I love boxing. I hate school."',
+        "Please proofread this essay:\nI have a dog called Pepper.\nMy favourite food is chips.",
+        "I am allergic to penicillin, by the way; is that in any first aid kit?",
+    )
+    known = await texts(house, caller)
+    assert "I am allergic to penicillin, by the way; is that in any first aid kit?" in known
+    assert not [text for text in known if re.search("Aaron|Splott|boxing|school|Pepper|chips", text or "")]
+    [kept] = await house.profile.summaries(caller, before=None, limit=10)
+    assert not re.search("Splott|Pepper", kept.summary)
+
+
+async def test_an_interest_that_went_with_what_was_forgotten_does_not_come_back(house: House, caller: Caller) -> None:
+    session_id = await learn(house, caller, "I love pottery.", "I play chess.")
+    [taste] = await things(house, caller, kind="preference")
+    [craft] = [thing for thing in await things(house, caller, kind="interest") if thing.text == "pottery"]
+    await house.profile.forget(caller, taste.id)
+    await house.profile.forget(caller, craft.id)  # gone with it already, and no error to who forgets it too
+    async with house.database.system() as connection:
+        await connection.execute("DELETE FROM derivations WHERE session_id = %s", (session_id,))
+    await house.profile.derive(caller.user_id, session_id)
+    await learn(house, caller, "Is there a pottery class on Mondays?")
+    assert not [text for text in await texts(house, caller, kind="interest") if "pottery" in (text or "").split()]
 
 
 async def test_deriving_again_changes_nothing_and_nothing_is_lost_with_the_queue(house: House, caller: Caller) -> None:
@@ -186,12 +235,13 @@ async def test_what_is_newer_supersedes_what_it_contradicts_which_keeps_its_time
 async def test_what_is_contradicted_in_part_only_is_not_superseded_with_what_holds_still(
     house: House, caller: Caller
 ) -> None:
-    both = "I live in Hamburg and I work as a nurse."
-    await learn(house, caller, both)
-    await learn(house, caller, "I moved to Berlin.")
-    assert {*await texts(house, caller, state="current", kind="fact")} == {both, "I moved to Berlin."}
+    await learn(house, caller, "I live in Hamburg and I work as a nurse.")
+    await learn(house, caller, "We might move to Rome. I moved to Berlin.")
+    assert {*await texts(house, caller, state="current", kind="fact")} == {"I work as a nurse.", "I moved to Berlin."}
     await learn(house, caller, "I moved to Rome and I work as a teacher now.")
-    assert both in await texts(house, caller, state="superseded")
+    assert {"I live in Hamburg", "I work as a nurse.", "I moved to Berlin."} == {
+        *await texts(house, caller, state="superseded")
+    }
 
 
 @pytest.mark.parametrize(
@@ -276,12 +326,15 @@ async def test_what_is_forgotten_is_gone_and_is_not_derived_again(house: House, 
 
 
 async def test_an_interest_made_of_the_words_of_what_is_forgotten_goes_with_it(house: House, caller: Caller) -> None:
-    await learn(house, caller, "I live in Hamburg.", "I love pottery workshops.")
-    assert {"Hamburg", "pottery workshops"} <= {*await texts(house, caller, kind="interest")}
-    [home] = await things(house, caller, kind="fact")
-    await house.profile.forget(caller, home.id)
-    assert "Hamburg" not in str(await texts(house, caller))
-    assert "pottery workshops" in await texts(house, caller, kind="interest")
+    await learn(house, caller, "I play chess.", "I love pottery workshops.")
+    assert {"chess", "pottery workshops"} <= {*await texts(house, caller, kind="interest")}
+    [taste] = await things(house, caller, kind="preference")
+    await house.profile.forget(caller, taste.id)
+    assert "pottery" not in str(await texts(house, caller))
+    assert "chess" in await texts(house, caller, kind="interest")
+    now = datetime.now(UTC)
+    grown = await house.growth.of(caller, now - timedelta(days=1), now + timedelta(days=1))
+    assert [theme.theme for theme in grown.themes] == ["chess"]
 
 
 async def test_while_paused_nothing_is_derived_or_recalled_and_what_was_said_stays_out(

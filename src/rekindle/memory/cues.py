@@ -40,7 +40,7 @@ _CUES = {
         r"[Tt]his is) [A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?(?=[.,!]|$| here\b| from\b| and\b)|我叫|我的名字|私の名前|اسمي"
     ),
     Cue.NEED: _any(
-        rf"{_I} (?:need|want|like to (?:know|book|order|ask)|looking for|hoping to|trying to|require|"
+        rf"{_I} (?:need|want(?:ed to)?|like to (?:know|book|order|ask)|looking for|hoping to|trying to|require|"
         rf"must|have to)\b",
         r"\b(?:I|we)(?:['’]d| would) (?:like|love) (?:to|a|an|some)\b(?! (?:hear|see|know more about you))",
         r"\b(?:ich brauche|ich suche|ich möchte|wir brauchen|j['’]ai besoin|je voudrais|je cherche|necesito|quiero|"
@@ -50,9 +50,14 @@ _CUES = {
     Cue.PREFERENCE: _any(
         rf"{_I} (?:not )?(?:prefer|love|loved|like|enjoy|hate|dislike|adore|avoid)\b"
         r"(?! (?:to (?:hear|see|know|book|order|ask)|your|that you|how you|the (?:idea|sound)))",
-        r"\b(?:I|we) (?:don['’]?t|do not|can['’]?t|cannot|never|always|only) (?:really |even )?(?:like|eat|drink|want|"
+        rf"{_I} (?:don['’]?t|do not|can['’]?t|cannot|never|always|only) (?:really |even |do )?(?:like|do (?!a |an |"
+        rf"the |my |it|that)|eat|drink|"
+        rf"want|"
         r"stand|swim|drive|fly|smoke|use|watch|read|cook|listen|have (?:dairy|gluten|sugar|nuts))\b",
-        r"\bI['’]d rather\b|\ballergic\b|\ballergy\b|\bintoleran(?:t|ce)\b|\bvegetarian\b|\bvegan\b",
+        r"\bI['’]d rather\b|\ballergic\b|\ballergy\b|\bintoleran(?:t|ce)\b",
+        r"\b(?:am|['’]?m|are|['’]re|is|['’]s|became|turned|gone|went|been|stay|strictly|im) (?:\w+ )?(?:vegetarian|"
+        r"vegan)\b|"
+        r"\b(?:vegetarian|vegan) (?:food|options?|recipes?|dish|meals?|diet|here)\b",
         r"\bmy (?:all[- ]time )?favou?rites?\b|\bone of my favou?rites?\b|\b(?:big|huge|massive) fan of\b",
         rf"{_I} (?:keen on|passionate about|interested in|into|fond of|afraid of|scared of)\b",
         r"\b(?:ich mag|ich liebe|ich hasse|am liebsten|ich bevorzuge|j['’]aime|je préfère|je déteste|prefiero|"
@@ -74,9 +79,11 @@ _CUES = {
         rf"{_I} (?:passed|finished|completed|graduated|won(?!['’])|launched|published|earned|achieved|"
         rf"landed|retired|"
         r"submitted|enrolled|registered|signed up|adopted|moved (?:to|in|out|house|into)|quit|promoted|hired|accepted|"
-        r"engaged|married|divorced|certified|lost my job|released|sold (?:my|our)|bought (?:a|my|our)|opened (?:a|my|"
+        r"engaged|married|divorced|certified|lost my job|turned \d|made it\b(?! (?:up|a|for|out|to))|released|sold "
+        r"(?:my|our)|bought (?:a|my|our)|opened (?:a|my|"
         r"our|an)|got (?:the|my|a|an|our) (?:\w+ ){0,2}?(?:job|degree|licen[cs]e|certificate|certification|promotion|"
-        r"diploma|offer|deal|place|visa|house|puppy|dog|kitten|cat|scholarship|contract|role|award)|got (?:into|"
+        r"diploma|offer|deal|place|visa|house|flat|apartment|internship|apprenticeship|grant|raise|position|keys|"
+        r"puppy|dog|kitten|cat|scholarship|contract|role|award)|got (?:into|"
         r"accepted|hired|promoted|married|engaged|divorced|certified|fired|laid off)|had (?:a|our|my) (?:baby|son|"
         r"daughter)|made it to the|set a (?:new )?(?:personal )?(?:record|best)|booked|fixed|solved)\b",
         r"\b(?:it|that|everything|all) (?:(?:is|['’]s) )?(?:now )?(?:works|worked|working|fixed|solved|sorted)\b",
@@ -86,7 +93,11 @@ _CUES = {
         r"\b(?:I|we)(?:['’]ve)? finally (?!am|are|want|need|have to|feel|know|think|see)\w+|"
         r"\bmy (?:longest|fastest|furthest|farthest|best ever)\b|\bpersonal (?:best|record)\b|"
         rf"{_I} (?:managed to|overcame|ran (?:a|my|\d+)|stood up (?:to|for))\b",
-        r"\bmy first (?:ever )?(?!time\b)\w+|\b(?:bestanden|abgeschlossen|j['’]ai réussi|j['’]ai fini|aprobé)\b|通过了|"
+        r"\bmy first (?:ever )?(?!time\b)\w+|\b(?:bestanden|abgeschlossen|geschafft|gewonnen|verlobt|geheiratet|"
+        r"(?:um|ein|nach .{1,30} )"
+        r"gezogen|(?<!lo )(?<!la )he (?:aceptado|aprobado|conseguido|terminado|ganado)|conseguí|terminé|gané|me mudé|"
+        r"j['’]ai réussi|"
+        r"j['’]ai fini|aprobé)\b|通过了|"
         r"合格し",
     ),
     Cue.FACT: _any(
@@ -103,7 +114,8 @@ _CUES = {
 }
 
 _ORDER = re.compile(
-    r"\b(?:ignore|disregard|override|bypass|forget)\b.{0,40}\b(?:instructions?|rules?|prompts?|everything|above|previous)\b|"
+    r"\b(?:ignore|disregard|override|bypass|forget)\b.{0,40}\b(?:instructions?|rules?|prompts?|everything|above|"
+    r"previous)\b|"
     r"\bsystem (?:prompt|message)\b|\bfrom now on\b|\byou (?:must|should|shall|have to|are now|will always)\b|"
     r"\b(?:the )?(?:assistant|model|ai|bot) (?:must|should|shall|has to|will|is to|needs to)\b|"
     r"(?:^|[:;] ?)(?:please )?(?:always|never) (?:answer|reply|respond|say|end|begin|start|call|use|write|"
@@ -114,7 +126,8 @@ _ORDER = re.compile(
 )
 
 _OPENERS = (
-    r"(?:hey|hi|hello|wow|yeah|yes|yep|yup|nah|thanks|thank you|thx|oh|ah|aw+|haha(?:ha)*|hehe|lol|omg|ok|okay|btw|"
+    r"(?:hey|hi|hello|hallo|moin|servus|guten (?:tag|morgen|abend)|hola|buenas|bonjour|salut|ciao|olá|wow|yeah|yes|"
+    r"yep|yup|nah|thanks|thank you|thx|oh|ah|aw+|haha(?:ha)*|hehe|lol|omg|ok|okay|btw|"
     r"by the way|well|anyway|so|and|but|also|plus|actually|honestly|oh no|no worries|sure(?: thing)?|of course|"
     r"totally|absolutely|definitely|exactly|for sure|cool|nice|great|awesome|sounds good|good morning|good evening|"
     r"good afternoon|dear|you know what|guess what|agreed|totally agree|mm+|yum|bummer|super|whoa|woah|way to go)"
@@ -171,13 +184,25 @@ _REQUEST = re.compile(
 )
 
 
+_BY_THE_WAY = re.compile(
+    r"\b(?:I['’]?m|I am|we['’]re|we are|(?:son|daughter|wife|husband|child) is) (?:\w+ )?(?:allergic|vegan|"
+    r"vegetarian|diabetic|"
+    r"coeliac|celiac|lactose|intolerant)\b|\bich bin (?:\w+ )?allergisch\b|\bsoy (?:alérgic[oa]|celíac[oa]|"
+    r"vegan[oa])\b",
+    re.IGNORECASE,
+)
+"""What is told in a question, for it to be minded in the answer."""
+
+
 def cues(sentence: str) -> Cue:
     """What a user's sentence says; `Cue.NONE` for a question without a need and for anything unrecognised."""
     found = Cue.NONE
     for cue, pattern in _CUES.items():
         if pattern.search(sentence):
             found |= cue
-    return found & Cue.NEED if is_question(sentence) else found
+    if is_question(sentence):
+        return found & (Cue.NEED | Cue.PREFERENCE if _BY_THE_WAY.search(sentence) else Cue.NEED)
+    return found
 
 
 def is_question(sentence: str) -> bool:

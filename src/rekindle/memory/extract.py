@@ -18,6 +18,7 @@ from rekindle.memory.cues import (
     points_back,
     without_opening,
 )
+from rekindle.memory.hearsay import is_own_claim, takes_back
 from rekindle.memory.words import COMMON_STEMS, sentences, terms
 
 T = TypeVar("T")
@@ -80,16 +81,19 @@ def quoted(sentence: str, limit: int = 180) -> str:
 def statements(messages: Sequence[tuple[bool, str]]) -> list[Sentence]:
     """What was said, sentence by sentence, without small talk or repeats, of (by the user, text)."""
     limit = min(max(MOST_CHARS // max(len(messages), 1), 200), 20_000)
-    found = []
+    found: list[Sentence] = []
     seen = set()
     for at, (by_user, text) in enumerate(messages):
         for whole in sentences(excerpt(text, limit)):
+            if by_user and takes_back(whole) and found and found[-1].at == at:
+                found.pop()
+                continue
             sentence = without_opening(whole)
             stems = tuple(terms(sentence))
             if not stems or (stems, by_user) in seen or is_small_talk(sentence):
                 continue
             seen.add((stems, by_user))
-            cue = cues(sentence) if by_user else Cue.NONE
+            cue = cues(sentence) if by_user and is_own_claim(whole) else Cue.NONE
             found.append(Sentence(sentence, at, by_user, stems, cue, is_question(sentence)))
     return found
 

@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from rekindle.memory.wordlists import BINDING_WORDS, COMMON_WORDS, IRREGULAR_VERBS, STOP_WORDS
+from rekindle.memory.wordlists import BINDING_WORDS, COMMON_WORDS, IRREGULAR_VERBS, SLANG_WORDS, STOP_WORDS
 from rekindle.memory.words import VAGUE_STEMS, sentences, stem, words
 
 _LONGEST = 3
@@ -22,6 +23,12 @@ _HAN = re.compile(r"[\u4e00-\u9fff]{2,8}|[\u30a0-\u30ff]{3,}")
 _HAN_FUNCTION = re.compile(
     "[的了是叫对我你他她它们问想在有和就不也都很吗呢吧啊这那个想要会能可以什么怎么多少请给到去来上下一没被把跟从还但]+"
 )
+_ACCENTED = re.compile("[¿¡ñáíóúçàèêãõ]", re.IGNORECASE)
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)", re.IGNORECASE)
+_DRAWN_OUT = re.compile(r"([^\W\d])\1\1")
+_VERBAL = re.compile(r"[a-z]+(?:s|ing|ed)")
+
+Tongue = Literal["german", "romance", "other"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -35,6 +42,22 @@ _BEFORE_A_THING = _words(
 _BEFORE_AN_ACT = _words(
     "i you we they he she it to can could will would should may might must not just never always really "
     "also who been be let lets finally already"
+)
+_ENGLISH = _words("the is i my to of and for it you that with are on be have do what how can we this at")
+_GERMAN = _words(
+    "ich der das und nicht ist ein eine einen zu wir für mit auf dem habe mein meine wie ja auch sich sind noch kein "
+    "keine "
+    "mich mir sie du er ihr uns eigentlich wird gibt aber oder"
+)
+_ROMANCE = _words(
+    "el la los las que en se un una con por mi es de y lo su al del está muy pero yo je le les des une et dans est "
+    "pas mon ma che "
+    "sono il uma para não eu tu hay qué cuál"
+)
+_BEFORE_A_ROMANCE_THING = _words(
+    "el la los las un una unos unas del al mi mis su sus de en con por para sin sobre algún alguna hay dos tres cuatro "
+    "busco quiero necesito le les des du une mon ma mes son sa dans pour sur il i gli di della del dei uno o os da do "
+    "na em um uma meu minha à aux au cherche"
 )
 
 
@@ -58,8 +81,10 @@ def key_phrases(texts: Sequence[str], limit: int = 5, *, worth: Sequence[float] 
     found: dict[tuple[str, ...], _Phrase] = {}
     for at, text in enumerate(texts):
         for sentence in sentences(text):
-            for clause in _CLAUSE.split(sentence):
-                _count(clause, at, found)
+            tongue = _tongue(sentence)
+            clauses = [clause for clause in _CLAUSE.split(sentence) if clause.strip()]
+            for place, clause in enumerate(clauses):
+                _count(clause, at, found, tongue, opens=place == 0)
             for part in _HAN_FUNCTION.sub(" ", sentence).split():
                 for run in _HAN.findall(part):
                     _note(found, (run,), run, at)
@@ -82,19 +107,49 @@ def _says_nothing(word: str) -> bool:
     return word in STOP_WORDS or word.isdigit() or stem(word) in VAGUE_STEMS
 
 
-def _count(clause: str, at: int, found: dict[tuple[str, ...], _Phrase]) -> None:
+def _tongue(sentence: str) -> Tongue:
+    """What its small words are of. A German thing has a capital; a Romance one stands after an article or the like."""
+    said = Counter(words(sentence))
+    english, german, romance = (sum(said[word] for word in known) for known in (_ENGLISH, _GERMAN, _ROMANCE))
+    romance += 1 if _ACCENTED.search(sentence) else 0
+    if german > english and german >= romance:
+        return "german"
+    return "romance" if romance > english else "other"
+
+
+def _count(clause: str, at: int, found: dict[tuple[str, ...], _Phrase], tongue: Tongue, *, opens: bool) -> None:
     before = ""
     run: list[str] = []
     tokens = clause.split()
-    for token in tokens:
+    for place, token in enumerate(tokens):
         word = "".join(words(token)[:1])
         name = token[0].isupper() and word in COMMON_WORDS and (run or before) and token != tokens[-1]
-        if _binds(word, token) and not name:
+        first = opens and place == 0 and len(tokens) > 2
+        if tongue == "romance" and not run and not _begins_a_romance_thing(before, word, token, first=first):
+            before = word
+        elif (
+            (tongue == "german" and (not token[0].isupper() or (first and not name)))
+            or (run and _ends_a_name(run[-1], token))
+            or (_binds(word, token) and not name)
+        ):
             _count_run(run, before, at, found, alone=False)
             run, before = [], word
         else:
             run.append(token)
     _count_run(run, before, at, found, alone=len(run) == 1 and len(tokens) < 4)
+
+
+def _begins_a_romance_thing(before: str, word: str, token: str, *, first: bool) -> bool:
+    if before in ("la", "las") and word.endswith(("o", "é", "ó", "amos", "emos")):
+        return False  # "la llevo": no article
+    if before in ("quiero", "necesito", "a", "de", "por", "para", "sin") and word.endswith(("ar", "er", "ir")):
+        return False  # something to do
+    return before in _BEFORE_A_ROMANCE_THING or (token[0].isupper() and not first)
+
+
+def _ends_a_name(name: str, token: str) -> bool:
+    """Whether what follows a name is what it does: "Biscuit hates", but "CPO training"."""
+    return name[0].isupper() and not name.isupper() and _VERBAL.fullmatch(token) is not None
 
 
 def _binds(word: str, token: str) -> bool:
@@ -105,6 +160,9 @@ def _binds(word: str, token: str) -> bool:
         or word.isdigit()
         or word in IRREGULAR_VERBS
         or word in BINDING_WORDS
+        or word in SLANG_WORDS
+        or _ORDINAL.fullmatch(token) is not None
+        or _DRAWN_OUT.search(word) is not None
         or len(word) > _LONGEST_WORD
         or (word.endswith("ly") and len(word) > 4)
         or (len(word) < 3 and not token.isupper())

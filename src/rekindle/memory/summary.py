@@ -15,6 +15,7 @@ from rekindle.assistants.text import without_picture
 from rekindle.assistants.voice import without_frames
 from rekindle.memory.cues import Cue, is_order, is_small_talk
 from rekindle.memory.extract import Sentence, excerpt, head_and_tail, pick, quoted, shorten, statements
+from rekindle.memory.hearsay import own_words
 from rekindle.memory.phrases import key_phrases
 from rekindle.memory.reply import read_reply
 from rekindle.memory.words import sentences
@@ -82,7 +83,7 @@ class ExtractiveSummaries:
         return Summary(
             text=kept + self._text(talk, said, topics, len(kept)),
             topics=topics,
-            preferences=_told(said, Cue.PREFERENCE | Cue.NEED),
+            preferences=_told([one for one in said if not _asks_whether_needed(one)], Cue.PREFERENCE | Cue.NEED),
             open_questions=_open_questions(talk, said),
             milestones=_told(said, Cue.MILESTONE),
         )
@@ -162,7 +163,8 @@ topics: up to 5 short noun phrases.
 preferences: what the user said they prefer, need or cannot have.
 open_questions: what was asked or announced and not settled.
 milestones: what the user said they reached or finished.
-Use only what was said; leave a list empty rather than guess. Write in the language of the user."""
+Use only what was said; leave a list empty rather than guess. What the user quotes, pastes or tells of somebody else,
+supposes or says in jest is not true of the user. Write in the language of the user."""
 
 
 def transcript(messages: Sequence[Said], longest: int) -> str:
@@ -194,10 +196,10 @@ def _fitting(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _own(message: Said) -> str:
-    """What is a message's own: the offline model's answers quote what was said already, and of a picture that was
-    shared somebody else wrote what it shows.
+    """What is a message's own: the offline model's answers quote what was said already, of a picture that was shared
+    somebody else wrote what it shows, and who pastes another's letter does not speak of themselves.
     """
-    return without_picture(message.text if message.role == "user" else without_frames(message.text))
+    return without_picture(own_words(message.text) if message.role == "user" else without_frames(message.text))
 
 
 def _brought(messages: Sequence[Said]) -> list[tuple[bool, str]]:
@@ -222,6 +224,18 @@ def _topics(talk: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
 def _told(said: Sequence[Sentence], cue: Cue, most: int = 6) -> tuple[str, ...]:
     fitting = [shorten(sentence.text) for sentence in said if sentence.cue & cue]
     return tuple(fitting[-most:])
+
+
+_NEEDED = re.compile(
+    r"\b(?:do|does|did|will|would|should|must|can) (?:I|we|one)\b|^¿?(?:what|which|when|where|why|how|who|qué|cuánt\w+|"
+    r"cuál\w*|dónde|was|welche\w*|wie|wann|wo|warum|brauche ich|muss ich)\b",
+    re.IGNORECASE,
+)
+
+
+def _asks_whether_needed(sentence: Sentence) -> bool:
+    """Whether it asks what is needed, and so tells of no need: "Do I need a permit?" """
+    return sentence.question and not sentence.cue & Cue.PREFERENCE and _NEEDED.search(sentence.text) is not None
 
 
 _LOOSE = re.compile(

@@ -162,6 +162,28 @@ yikes young younger yummy zone
 VAGUE_WORDS = frozenset(_VAGUE.split()) | BINDING_WORDS
 """Words that name no subject by themselves, though they may be part of a name: "team", but "team building"."""
 
+_SLANG = """
+january february march april june july august september october november december jan feb mar apr jun jul aug sep sept
+oct nov dec mondays tuesdays wednesdays thursdays fridays saturdays sundays weekdays weekends montag dienstag mittwoch
+donnerstag freitag samstag sonntag woche wochen monat monate jahr jahre tag tage januar februar märz mai juni juli
+oktober dezember lunes martes miércoles jueves viernes sábado sábados domingo enero febrero marzo abril mayo junio
+julio agosto septiembre octubre noviembre diciembre semana semanas mes meses año años día días ayer hoy mañana
+af aint arent bc bday bro bruh btw cause cba coz cuz cant couldnt def defo didnt doesnt dude dunno everywhere fr gimme
+grats havent hasnt hella highkey imho imo insane innit irl isnt jk legit lemme literally lmao lmfao lowkey mid n ngl
+nonsense probs prob r rip rn rofl shouldnt sis smh sorta sth suck sucks sucked sup tbh thats theres tho thru tmr tmrw
+wasnt werent whats wheres wouldnt wtf xd ya yall yo yesterday ppl plz dad dads moms kids bit lots stuff things
+gibt geht heute gestern morgen echt mal halt eben doch schon noch immer wieder sehr ganz total ziemlich toll super
+teil ding dinge sache sachen frage problem frau mann sohn tochter enkel freund freundin chef chefin kollege kollegin
+bruder schwester mutter vater oma opa hija hijo hijos marido esposo esposa mujer madre padre hermano hermana novio
+novia jefe jefa amigo amiga abuela abuelo niña niño niñas niños cosa cosas vez parte femme mari fille fils mère père
+sentence sentences tip tips proofread spelling cerca lejos desde hasta dentro fuera antes después ahora aquí allí pena
+quid euro euros dollar dollars pounds bucks percent learned learnt jahren stunden stunde tasten cuando donde cierto
+hace hacer tener ser estar ir ver algo alguien algún alguna nada todo todos mucho mucha muchos poco mejor bien
+"""
+
+SLANG_WORDS = frozenset(_SLANG.split())
+"""Names of days and months, short forms of chats and the like: no topic by themselves, nor a part of one."""
+
 _VERBS = """
 ate eat, eaten eat, began begin, begun begin, bought buy, broke break, broken break, brought bring, built
 build, came come, caught catch, chose choose, chosen choose, drew draw, drank drink, drove drive, driven

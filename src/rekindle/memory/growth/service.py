@@ -124,7 +124,9 @@ class Growth:
         self._bars = Bars(secret)
 
     async def of(self, caller: Caller, since: datetime, until: datetime) -> Grown:
-        """The caller's growth over the sessions that began in that time; without what they had forgotten."""
+        """The caller's growth over the sessions that began in that time; without what they had forgotten: a theme of
+        one session goes with what was made of its words too.
+        """
         check_own(caller)
         user_id = caller.user_id
         async with self._database.transaction(user_id) as connection:
@@ -139,7 +141,11 @@ class Growth:
         def is_forgotten(text: str) -> bool:
             return bool(barred) and self._bars.hold(barred, text)
 
-        themes, reached = await asyncio.to_thread(_grown, marked, lines, is_forgotten)
+        def is_theme_forgotten(theme: Theme) -> bool:
+            once = theme.sessions == 1 and bool(barred) and self._bars.cover(barred, theme.theme)
+            return once or is_forgotten(theme.theme)
+
+        themes, reached = await asyncio.to_thread(_grown, marked, lines, is_forgotten, is_theme_forgotten)
         return Grown(
             since,
             until,
@@ -172,9 +178,12 @@ class Growth:
 
 
 def _grown(
-    marked: Sequence[Marked], lines: Sequence[Line], is_forgotten: Callable[[str], bool]
+    marked: Sequence[Marked],
+    lines: Sequence[Line],
+    is_forgotten: Callable[[str], bool],
+    is_theme_forgotten: Callable[[Theme], bool],
 ) -> tuple[list[Theme], list[Milestone]]:
-    themes = [theme for theme in find_themes(marked, lines, MOST_THEMES) if not is_forgotten(theme.theme)]
+    themes = [theme for theme in find_themes(marked, lines, MOST_THEMES) if not is_theme_forgotten(theme)]
     by_session: defaultdict[UUID, list[tuple[Line, frozenset[str]]]] = defaultdict(list)
     for line in lines:
         by_session[line.session_id].append((line, gist(line.text)))

@@ -16,8 +16,9 @@ from rekindle.assistants.text import folded
 from rekindle.errors import ModelError
 from rekindle.memory.cues import is_order
 from rekindle.memory.extract import shorten
-from rekindle.memory.phrases import is_vague
+from rekindle.memory.profile.drawn import is_interest
 from rekindle.memory.profile.likeness import gist
+from rekindle.memory.profile.opposites import told_apart
 from rekindle.memory.profile.store import Kept, Kind, Thing
 from rekindle.memory.profile.telling import is_lasting_fact, is_left_open, says_something
 from rekindle.memory.reply import objects_in, repeats_itself, without_thoughts
@@ -30,12 +31,6 @@ SHOWN = 60
 _LONGEST_REPLY = 30_000
 _GROUNDED = 0.5
 _MOST_REPLACED = 3
-
-_AS_A_STATE = (
-    r"\b(?:(?:I|we) (?:am|was|are|were|feel|felt|became)|I['’]m|we['’]re)(?: not| so| very| really| too| quite| a bit)?"
-)
-_AS_AN_ACT = r"\b(?:I|we|they|he|she|can|will|would|could|should|cannot|not|don['’]t|can['’]t)"
-_ON_WHOM = r"(?:me|us|him|her|them|myself|ourselves)\b"
 
 _MARKUP = re.compile(r"<\|?\w|\]\(|https?://", re.IGNORECASE)
 
@@ -80,12 +75,14 @@ class QuotedThings:
         facts = [
             text for text in quotes if not text.endswith("?") and text not in preferences and is_lasting_fact(text)
         ]
+        own = list(dict.fromkeys((*quotes, *preferences, *open_questions, *_listed(kept, "milestones"))))
+        of_them = own if quotes and not kept.metadata.get("corrected") else []
         lasting = [text for text in (*facts, *_listed(kept, "milestones")) if says_something(text)]
         told: list[tuple[Kind, str]] = [
             *(("preference", text) for text in preferences if says_something(text)),
-            *(("fact", text) for text in lasting),
+            *(("fact", part) for text in lasting for part in told_apart(text)),
             *(("question", text) for text in open_questions if is_left_open(text)),
-            *(("interest", text) for text in _listed(kept, "topics") if _is_subject(text, quotes)),
+            *(("interest", text) for text in _listed(kept, "topics") if is_interest(text, of_them)),
         ]
         still = [gist(text) for text in open_questions]
         asked = [gist(text) for text in quotes if text.endswith("?")]
@@ -209,22 +206,6 @@ def _bounded(told: Iterable[Told]) -> tuple[Told, ...]:
         if text and not is_command(text):
             kept.setdefault((one.kind, gist(text) or frozenset({text})), Told(one.kind, text, one.replaces))
     return tuple(kept.values())[:MOST]
-
-
-def _is_subject(topic: str, quotes: Sequence[str]) -> bool:
-    """Whether it names a subject: not "allergic" of "I am allergic", nor "stresses" of "work stresses me"."""
-    if is_vague(topic):
-        return False
-    if " " in topic or not topic.islower() or topic.endswith("ing"):
-        return True
-    word = re.escape(topic)
-    used = re.compile(rf"\b{word}\b", re.IGNORECASE)
-    otherwise = re.compile(
-        rf"{_AS_A_STATE} {word}\b|{_AS_AN_ACT} {word}\b|\b{word} {_ON_WHOM}",
-        re.IGNORECASE,
-    )
-    uses = sum(len(used.findall(quote)) for quote in quotes)
-    return uses == 0 or uses > sum(len(otherwise.findall(quote)) for quote in quotes)
 
 
 def _is_part(one: frozenset[str], other: frozenset[str]) -> bool:

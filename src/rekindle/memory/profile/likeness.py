@@ -67,6 +67,13 @@ class Bars:
                 return True
         return False
 
+    def cover(self, barred: Collection[bytes], text: str) -> bool:
+        """Whether all the words of a text are among those that one of these was made of."""
+        new = self._digests(text)
+        return any(
+            new <= {known[at : at + DIGEST_BYTES] for at in range(0, len(known), DIGEST_BYTES)} for known in barred
+        )
+
     def _digests(self, text: str) -> set[bytes]:
         # A text without a word (an emoji, punctuation) stands for itself.
         stems = gist(text) or {" ".join(text.split())}

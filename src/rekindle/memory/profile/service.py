@@ -130,8 +130,9 @@ class Profile:
             if thing.session_id and thing.first_seq:
                 beside = await store.list_interests_from(connection, thing.session_id, thing.first_seq)
                 stems = gist(thing.text)
-                made_of_it = [one.id for one in beside if one.id != thing_id and one.text and gist(one.text) <= stems]
-                await store.delete_things(connection, made_of_it)
+                for one in beside:
+                    if one.id != thing_id and one.text and gist(one.text) <= stems:
+                        await store.update_forgotten(connection, one.id, self._bars.of(one.text))
             await store.update_forgotten(connection, thing_id, self._bars.of(thing.text))
 
     async def paused_since(self, caller: Caller) -> datetime | None:

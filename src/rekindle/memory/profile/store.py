@@ -229,10 +229,6 @@ async def list_interests_from(connection: Connection, session_id: UUID, seq: int
     return [Thing.from_row(row) for row in await cursor.fetchall()]
 
 
-async def delete_things(connection: Connection, thing_ids: Sequence[UUID]) -> None:
-    await connection.execute("DELETE FROM known_things WHERE id = ANY(%s)", ([*thing_ids],))
-
-
 async def delete_least(connection: Connection, user_id: UUID, most: int) -> int:
     """Of more than `most` derived things, those that go first: no longer in effect, then not said for longest."""
     cursor = await connection.execute(

@@ -6,6 +6,7 @@ Patterns, not understanding, of English mostly; in other languages a line is tak
 import re
 
 from rekindle.memory.cues import is_about_the_other, is_question, points_back
+from rekindle.memory.hearsay import is_own_claim
 from rekindle.memory.profile.likeness import gist
 from rekindle.memory.profile.opposites import is_lasting
 from rekindle.memory.wordlists import IRREGULAR_VERBS, STOP_WORDS
@@ -95,7 +96,11 @@ _NAMED = re.compile(r"(?<=[a-z,] )[A-Z]\w+")
 
 
 def says_something(text: str) -> bool:
-    """Whether it means the same without the talk around it, and says more than chat's small change."""
+    """Whether it means the same without the talk around it, and says more than chat's small change; and is the
+    speaker's own word.
+    """
+    if not is_own_claim(text):
+        return False
     if points_back(text) or is_about_the_other(text) or _refers(text) or _TO_THE_OTHER.search(text):
         return False
     if _STATE_OF_THE_DAY.search(text) or _SOON.search(text) or _TOLD_OR_SHOWN.search(text) or _OF_ALL.search(text):
@@ -118,7 +123,8 @@ def is_left_open(text: str) -> bool:
         return not (_OF_THE_OTHER.search(text) or _TOLD_OR_SHOWN.search(text) or _refers(text)) and bool(gist(text))
     rest = _PROMISE.sub("", text).strip()
     if (
-        is_about_the_other(text)
+        not is_own_claim(text)
+        or is_about_the_other(text)
         or points_back(text)
         or _UNNAMED.search(text)
         or _refers(rest)
