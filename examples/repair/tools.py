@@ -92,7 +92,7 @@ async def web_search(errand: Errand, query: str) -> Found:
     if results is None:
         raise RuntimeError(f"The web search answered with status {page.status}.")
     pieces = [
-        (_plain(str(hit.get("description") or hit.get("content") or hit.get("title"))), _page(hit))
+        (f"{_plain(str(hit.get('description') or hit.get('content') or hit.get('title')))} ({hit['url']})", _page(hit))
         for hit in results[:_SHOWN]
         if hit.get("url")
     ]
@@ -125,13 +125,18 @@ def _result(result: Mapping[str, Any]) -> tuple[str, Source] | None:
                 f"up to {round(time / 60)} minutes" if isinstance(time, int) and time else "",
                 _plain(str(result.get("summary") or "")).rstrip("."),
             ]
-            return ", ".join(part for part in about if part) + ".", Source(
+            return _attributed(", ".join(part for part in about if part), url), Source(
                 "guide", f"{title} (iFixit)", url=url, licence=LICENCE
             )
         case "question":
-            text = _plain(f"Asked on iFixit: {title} {result.get('raw_text') or ''}")[:600]
-            return text, Source("question", f"{title} (iFixit Answers)", url=url, licence=LICENCE)
+            text = _plain(f"Asked on iFixit: {title} {result.get('raw_text') or ''}")[:600].rstrip(". ")
+            return _attributed(text, url), Source("question", f"{title} (iFixit Answers)", url=url, licence=LICENCE)
     return None
+
+
+def _attributed(text: str, url: Any) -> str:
+    """What is quoted with whose it is: door 004's answers are text alone, without their sources."""
+    return f"{text}: {url} ({LICENCE})." if url else f"{text} ({LICENCE})."
 
 
 def _page(hit: Mapping[str, Any]) -> Source:

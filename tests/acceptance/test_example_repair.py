@@ -22,7 +22,8 @@ def test_it_finds_guides_reads_them_and_says_whose_they_are(served: Served, emai
         events = [event for _, event in read_events(response)]
     assert {"type": "status", "content": "Searching iFixit..."} in events
     answer = "".join(event["content"] for event in events if event["type"] == "token")
-    assert "Guide 4711: Pocket 9 Screen Replacement, Pocket 9, Moderate, up to 120 minutes" in answer
+    guide = "Guide 4711: Pocket 9 Screen Replacement, Pocket 9, Moderate, up to 120 minutes"
+    assert f"{guide}: {GUIDE['url']} (CC BY-NC-SA 3.0)" in answer  # the door's answers are text alone
     assert events[-1]["type"] == "done"
 
     reply = http.post("/chat", json={"message": "Which tools do I need for guide 4711?"}).json()
