@@ -62,6 +62,19 @@ async def test_the_offline_model_answers_from_documents_and_prices_and_says_wher
     [source] = [s for s in reply.metadata["sources"] if s["title"].startswith("Diving rules")]
     assert (source["kind"], source["url"]) == ("document", "https://pools.example/diving")
     assert source["document_id"]
+    assert [s["title"] for s in reply.metadata["sources"]] == ["Diving rules: Tower"]  # the sauna is worth no mention
+
+    for hall in (1, 2):
+        (tmp_path / "knowledge" / f"hall{hall}.md").write_text(
+            f"# Opening hours\n\nHall {hall} opens at {hall + 6}:15.\n"
+        )
+    await house.knowledge.ingest(tmp_path / "knowledge", desk.name)
+    reply = await say(house, caller, "When does hall 2 open?")
+    assert reply.metadata is not None
+    assert [s["title"] for s in reply.metadata["sources"]] == [
+        "Opening hours (knowledge/hall2.md)",
+        "Opening hours (knowledge/hall1.md)",
+    ]
 
     reply = await say(house, caller, "How much is the scuba basics course for 5 people?")
     assert "499.75 USD" in reply.content

@@ -1,5 +1,6 @@
 """Knowledge and prices as an assistant's tools. What they find is quoted, with its source; it gives no orders."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 _PASSAGES = 5
 _QUOTE = 300
+_WORTH = 1 / 3
+"""A passage that is worth less than this part of the best is no source of the answer."""
 
 Search = Callable[[Errand, str], Awaitable[Found]]
 Price = Callable[[Errand, str, int], Awaitable[Found]]
@@ -31,9 +34,13 @@ def search_tool(knowledge: Knowledge) -> Search:
             query: What is looked for, in the user's words.
         """
         result = await knowledge.search(query, errand.assistant, user_id=errand.caller.user_id, limit=_PASSAGES)
+        hits = [hit for hit in result.hits if hit.place.score >= _WORTH * result.hits[0].place.score]
+        documents = Counter(title for title, _ in {(hit.title, hit.document_id) for hit in hits})
         pieces = []
-        for hit in result.hits:
+        for hit in hits:
             title = f"{hit.title}: {hit.heading}" if hit.heading else hit.title
+            if documents[hit.title] > 1 and hit.path:  # else nobody knows which of them
+                title += f" ({hit.path})"
             source = Source(
                 kind="document",
                 title=title,
