@@ -22,7 +22,7 @@ from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, FACTS, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
 from rekindle.memory.recall.packed import Packed, packed
 from rekindle.memory.recall.past import Past, all_of, brought_up, missing
-from rekindle.memory.recall.question import read
+from rekindle.memory.recall.question import MOST_PEOPLE, read
 from rekindle.memory.recall.ranking import COMPARED
 from rekindle.memory.recall.service import Filters, Hit, Recall, SearchTooSlow
 from rekindle.memory.recall.shelf import Shelf
@@ -498,6 +498,12 @@ def test_people_are_known_by_the_names_they_are_greeted_with(
     assert past.names == {"kate": "Emi"}
     asked = read(question, past.speakers, past.names)
     assert (asked.about, asked.first_person) == (about, first_person)
+
+
+def test_of_a_crowd_that_was_brought_in_not_everybody_is_known_by_name() -> None:
+    crowd = [f"guest{number}" for number in range(MOST_PEOPLE)]
+    assert read("When did Guest7 meet Zoe?", [*crowd, "Zoe"]).about == "guest7"
+    assert read("When did Guest7 meet Zoe?", [*crowd[1:], "Zoe"]).first_person == "When did I meet I?"
 
 
 def test_of_a_model_that_has_become_wider_the_newer_vectors_are_compared() -> None:

@@ -3,8 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from rekindle.memory.words import stem, without_stop_words, words
+
+MOST_PEOPLE = 1_000
+"""Whoever talks with more of them has brought a file in, and not to ask for each by name."""
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -41,8 +45,11 @@ class Asked:
 
 
 def read(text: str, speakers: Iterable[str], called: Mapping[str, str] | None = None) -> Asked:
-    """A question among people of these names; `called`: what else they are called, in small letters, and who it is."""
-    people = {part: speaker for speaker in sorted(set(speakers), reverse=True) for part in (speaker, *_parts(speaker))}
+    """A question among people of these names, the first `MOST_PEOPLE`; `called`: what else they are called, in small
+    letters, and who it is.
+    """
+    known = sorted(set(islice(speakers, MOST_PEOPLE)), reverse=True)
+    people = {part: speaker for speaker in known for part in (speaker, *_parts(speaker))}
     names = {name.casefold(): speaker for name, speaker in {**(called or {}), **people}.items() if len(name) > 2}
     said = words(text)
     named = {names[word] for word in said if word in names}
@@ -64,9 +71,11 @@ def _parts(person: str) -> list[str]:
 
 def _in_first_person(text: str, names: Iterable[str]) -> str:
     # "When did Ann go?" as "When did I go?": people say "I" of themselves, and names are near to all lines with them.
-    if not names:
+    folded = text.casefold()
+    said = [name for name in names if name in folded]
+    if not said:
         return text
-    one = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    one = "|".join(map(re.escape, sorted(said, key=len, reverse=True)))
     text = re.sub(rf"\b(?:{one})['’]s?(?!\w)", "my", text, flags=re.IGNORECASE)
     return re.sub(rf"\b(?:{one})\b", "I", text, flags=re.IGNORECASE)
 
