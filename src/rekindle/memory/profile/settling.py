@@ -12,6 +12,8 @@ from rekindle.memory.profile.opposites import Claim
 from rekindle.memory.profile.store import Kind, Thing
 from rekindle.sessions.service import Message
 
+LOOKED_AT = 4_000
+"""Characters of a message in which what a summary tells is looked up."""
 _FAMILY: dict[Kind, str] = {"preference": "of them", "fact": "of them", "question": "question", "interest": "interest"}
 
 
@@ -32,13 +34,12 @@ class Talk:
         """`messages` in their order, at least one."""
         self._session_id = session_id
         self._messages = [message for message in messages if message.content and not message.replaced] or [*messages]
-        self._gists = [gist(message.content[:4_000]) for message in self._messages]
+        self._texts = [message.content[:LOOKED_AT] for message in self._messages]
+        self._gists = [gist(text) for text in self._texts]
 
     def locate(self, text: str) -> Place:
         """The message that says it, the user's first, else all of them."""
-        place = nearest(
-            text, [m.content for m in self._messages], self._gists, [m.role == "user" for m in self._messages]
-        )
+        place = nearest(text, self._texts, self._gists, [message.role == "user" for message in self._messages])
         if place is not None:
             found = self._messages[place]
             return Place(self._session_id, found.seq, found.seq, found.created_at)
