@@ -55,8 +55,8 @@ def test_what_is_remembered_is_its_persons_own(server: RunningServer, email: str
     assert http.patch(f"/api/v1/me/memory/{nuts['id']}", json={"text": "Nuts."}).status_code == 404
     assert {thing["text"] for thing in remembered(http, state="forgotten")} == {None}
 
-    talk(http, "I live in Hamburg with my wife.", "I am allergic to peanuts.", "I own a boat.")
-    when_remembered(http, "I own a boat.")
+    talk(http, "I live in Hamburg with my wife.", "I am allergic to peanuts.", "I love sailing boats.")
+    when_remembered(http, "I love sailing boats.")
     now = [thing["text"] for thing in remembered(http)]
     assert "I live in Lübeck." in now
     assert "I live in Hamburg with my wife." not in now
