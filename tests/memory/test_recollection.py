@@ -51,6 +51,16 @@ async def test_a_short_answer_and_the_question_it_was_given_to_come_together(hou
     assert "Paprika." not in [record.text for record in near], "it is in the window"
 
 
+async def test_what_was_asked_before_without_an_answer_crowds_nothing_out(house: House, caller: Caller) -> None:
+    await tell(house, caller)
+    for _ in range(9):
+        session = await house.sessions.start(caller)
+        await house.sessions.messages.add(caller, session.id, "user", "Where is the bakery?")
+        await house.sessions.messages.add(caller, session.id, "assistant", "I have nothing to quote about bakery.")
+    assert [record.text for record in await recalled(house, caller, "Where is the bakery?")] == [TALK[3][0]]
+    assert await house.recollection.near(caller, "  ", session_id=session.id, before=9) == []
+
+
 async def test_without_a_word_in_common_the_nearest_in_meaning_come(
     open_a_house: OpenHouse, caller: Caller, weights: Path
 ) -> None:

@@ -341,7 +341,10 @@ def _results(message: str, found: Sequence[Found]) -> list[str]:
 
 
 def _of_theirs(result: Found) -> Found:
-    return replace(result, pieces=tuple(piece for piece in result.pieces if not piece[1].startswith("The answer")))
+    return replace(
+        result,
+        pieces=tuple(piece for piece in result.pieces if not piece[1].startswith(("The answer", "You were asked"))),
+    )
 
 
 def _tells(quote: Quote) -> bool:

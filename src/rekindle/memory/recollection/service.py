@@ -18,7 +18,7 @@ from rekindle.memory.cues import is_question, is_small_talk
 from rekindle.memory.profile.service import Profile
 from rekindle.memory.recall.service import SECONDS, Filters, Hit, Recall, Shown
 from rekindle.memory.recollection import store
-from rekindle.memory.words import sentences
+from rekindle.memory.words import sentences, words
 from rekindle.settings import Identity as Rule
 
 log = structlog.get_logger()
@@ -26,6 +26,8 @@ log = structlog.get_logger()
 Opens: TypeAlias = Literal["words", "summaries", "nothing"]
 
 HITS = 8
+_LOOKED_AT = 3 * HITS
+"""What tells nothing is passed over: the same question asked before, and that it had no answer."""
 _MEANT = 3
 """Of the hits so many are taken that share no word with the message, being near in meaning."""
 _SESSIONS = 3
@@ -93,21 +95,18 @@ class Recollection:
         if allowed != "nothing":
             async with self._database.transaction(caller.user_id) as connection:
                 allowed = "nothing" if await store.is_paused(connection, caller.user_id) else allowed
-        if allowed == "nothing" and before <= 1:
+        if not message.strip() or (allowed == "nothing" and before <= 1):
             return []
         filters = Filters(session_id=None if allowed != "nothing" else session_id, without=(session_id, before))
         owner = Caller(caller.user_id, "verified")
-        ranked = await self._recall.search(owner, message, filters, limit=HITS, seconds=seconds)
-        hits = [hit for place, hit in enumerate(ranked) if place < _MEANT or hit.snippet.highlights]
-        said = [hit for hit in hits if allowed == "words" or hit.message.session_id == session_id]
-        given = [(hit, shown) for hit in said for shown in _with_counterpart(hit)]
-        found = [
-            record
-            for hit, shown in given
-            if (shown.session_id != session_id or shown.seq < before) and (record := _message(hit, shown, session_id))
-        ]
+        ranked = await self._recall.search(owner, message, filters, limit=_LOOKED_AT, seconds=seconds)
+        given = [(hit, _records(hit, message, session_id, before)) for hit in ranked]
+        told = [(hit, records) for hit, records in given if records]
+        hits = [(hit, r) for place, (hit, r) in enumerate(told) if place < _MEANT or hit.snippet.highlights][:HITS]
+        said = [hit for hit, _ in hits if allowed == "words" or hit.message.session_id == session_id]
+        found = [record for hit, records in hits if hit in said for record in records]
         found = list({" ".join(record.text.split()).lower(): record for record in reversed(found)}.values())[::-1]
-        elsewhere = dict.fromkeys(hit.message.session_id for hit in hits if hit not in said)
+        elsewhere = dict.fromkeys(hit.message.session_id for hit, _ in hits if hit not in said)
         if elsewhere:
             async with self._database.transaction(caller.user_id) as connection:
                 found += await store.list_summaries_of(connection, list(elsewhere)[:_SESSIONS])
@@ -148,6 +147,18 @@ class Recollection:
 
 def _says_nothing(text: str) -> bool:
     return all(is_small_talk(sentence) for sentence in sentences(text[:2_000]))
+
+
+def _records(hit: Hit, message: str, session_id: UUID, before: int) -> list[Recalled]:
+    """What a hit gives: nothing that is in the window, says nothing, or is the same question, asked before."""
+    echoed = words(message)
+    return [
+        record
+        for shown in _with_counterpart(hit)
+        if (shown.session_id != session_id or shown.seq < before)
+        and (record := _message(hit, shown, session_id))
+        and not (record.by == "user" and is_question(record.text) and words(record.text) == echoed)
+    ]
 
 
 def _with_counterpart(hit: Hit) -> list[Shown]:
