@@ -158,13 +158,15 @@ async def test_a_crawl_has_bounds_and_forgets_nothing_it_did_not_get_to(
         site.says(path, "200 OK", f'Content-Type: text/markdown\r\nETag: "{number}"\r\n', page.encode())
     deep = await knowledge.ingest(f"{site.url}/", name, bounds=Bounds(pause=0, depth=100, pages=20))
     assert deep.added == 20
-    assert "after 20 pages" in (deep.note or "")
+    assert "at page 20, with 1 more to see" in (deep.note or "")
     fewer = await knowledge.ingest(f"{site.url}/", name, bounds=Bounds(pause=0, depth=100, pages=5))
     assert (fewer.unchanged, fewer.removed) == (5, 0)
+    nearer = await knowledge.ingest(f"{site.url}/", name, bounds=Bounds(pause=0, depth=3))
+    assert (nearer.unchanged, nearer.removed) == (4, 0)
     shallow = await knowledge.ingest(f"{site.url}/", f"{name} 2", bounds=Bounds(pause=0, depth=3))
     assert (shallow.added, shallow.note) == (4, None)
     short = await knowledge.ingest(f"{site.url}/", f"{name} 3", bounds=Bounds(pause=0.01, seconds=0.05, depth=100))
-    assert "seconds" in (short.note or "")
+    assert "after 0 s" in (short.note or "")
     full = await knowledge.ingest(f"{site.url}/", f"{name} 4", bounds=Bounds(pause=0, bytes=600, depth=100))
     assert "bytes" in (full.note or "")
 

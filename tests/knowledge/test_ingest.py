@@ -288,10 +288,14 @@ async def test_a_folder_that_is_empty_all_at_once_forgets_nothing_until_told(
 async def test_a_file_brought_in_alone_and_with_its_folder_is_one_document(
     knowledge: Knowledge, tmp_path: Path, name: str, rows: Rows
 ) -> None:
-    write(tmp_path, 2)
+    write(tmp_path, 3)
     await knowledge.ingest(tmp_path / "0000.md", name)
-    await knowledge.ingest(tmp_path, name)
-    assert len(rows("d.id")) == 2
+    seen: list[tuple[int, int | None]] = []
+    await knowledge.ingest(tmp_path, name, progress=lambda outcome, total: seen.append((outcome.seen, total)))
+    assert len(rows("d.id")) == 3
+    assert list(dict.fromkeys(seen)) == [(1, 3), (2, 3), (3, 3)]  # each as it is read, not only those written
+    with pytest.raises(NotFound, match="not an address that begins with http"):
+        await knowledge.ingest("ftp://pools.example/guide", name)
 
 
 async def test_what_is_one_assistants_is_not_anothers_and_what_is_all_assistants_is_everybodys(

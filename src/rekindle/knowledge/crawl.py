@@ -109,6 +109,9 @@ class Crawl:
         self._outcome = outcome
         self._queue: deque[tuple[str, int]] = deque([(plain(start), 0)])
         self._met = {self._queue[0][0]}
+        self._places = {uri: {uri, str(each.metadata.get("at", uri))} for uri, each in known.items()}
+        self._here = {place for places in self._places.values() for place in places}
+        self._beyond: set[str] = set()
         self._origin = _origin(self._queue[0][0])
         self._robots: Protego | None = None
         self._pause = bounds.pause
@@ -118,10 +121,9 @@ class Crawl:
 
     def lost(self) -> set[str]:
         """Which of the documents known before are no more."""
-        places = {uri: {uri, str(known.metadata.get("at", uri))} for uri, known in self._known.items()}
         if self.complete:
-            return {uri for uri, at in places.items() if not at & self.missed}
-        return {uri for uri, at in places.items() if at <= self.gone}
+            return {uri for uri, at in self._places.items() if not at & self.missed}
+        return {uri for uri, at in self._places.items() if at <= self.gone}
 
     @property
     def waiting(self) -> int:
@@ -159,14 +161,15 @@ class Crawl:
                 continue
             if page is not None:
                 yield page
-        self.complete = len(self._met) < _MET
+        # Of what is known, nothing may be too many links away: behind it may be more that is known.
+        self.complete = len(self._met) < _MET and self._beyond <= self._met
 
     def _bound(self, seconds: float, failures: int) -> str | None:
         """Why it goes no further, if it does not."""
         if self._asked >= self._bounds.pages:
-            return f"It stopped after {self._asked:,} pages, with {len(self._queue):,} more to see."
+            return f"It stopped at page {self._asked:,}, with {len(self._queue):,} more to see."
         if seconds > self._bounds.seconds:
-            return f"It stopped after {seconds:,.0f} seconds."
+            return f"It stopped after {seconds:,.0f} s, with {len(self._queue):,} more to see."
         if self._bytes > self._bounds.bytes:
             return f"It stopped after {self._bytes:,} bytes."
         return f"It stopped: the site failed {failures} times in a row." if failures >= _FAILURES else None
@@ -254,14 +257,14 @@ class Crawl:
         self._follow([target], depth - 1)
 
     def _follow(self, urls: list[str], depth: int) -> None:
-        if depth >= self._bounds.depth:
-            return
         for found in urls:
             try:
                 url = plain(found)
             except FetchRefused:
                 continue
-            if url not in self._met and _origin(url) == self._origin and not _OTHER_FILES.fullmatch(_suffix(url)):
+            if depth >= self._bounds.depth:
+                self._beyond |= {url} & self._here
+            elif url not in self._met and _origin(url) == self._origin and not _OTHER_FILES.fullmatch(_suffix(url)):
                 if len(self._met) >= _MET:
                     self._outcome.note = f"It found more than {_MET:,} addresses; the rest was not looked at."
                     return

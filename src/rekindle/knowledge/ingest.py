@@ -28,6 +28,8 @@ _AT_ONCE = 96
 """Texts embedded together: a book has thousands of passages, and who stops the run waits for these only."""
 _PATIENCE = 3
 """After so many failures of the embedder in a row, the rest is left to the server's job."""
+_LONGEST_WAIT = 5.0
+"""Seconds that a document may wait to be written, so that a slow site is not read in vain when it is stopped."""
 _SIGN_SECONDS = 2.0
 """Between two signs of life of a run, with what it has done so far."""
 _LONGEST_URI = 2_400
@@ -113,7 +115,7 @@ class Run:
         self._batch: list[Written] = []
         self._seen: set[str] = set()
         self._failures = 0
-        self._signed = time.monotonic()
+        self._signed = self._flushed = time.monotonic()
 
     async def open(self) -> None:
         """Learn what the source held before."""
@@ -150,13 +152,16 @@ class Run:
             self.outcome.added += 1
         else:
             self.outcome.changed += 1
+        self._tell(self.outcome)
         await self.write(_written(item, read, passages, digest))
 
     async def write(self, document: Written) -> None:
         """Put a document into the batch, and the batch into the database once it is full."""
         self._batch.append(document)
-        if len(self._batch) >= _BATCH_DOCUMENTS or sum(len(d.passages) for d in self._batch) >= _BATCH_PASSAGES:
+        full = len(self._batch) >= _BATCH_DOCUMENTS or sum(len(d.passages) for d in self._batch) >= _BATCH_PASSAGES
+        if full or time.monotonic() - self._flushed > _LONGEST_WAIT:
             await self._flush()
+            self._flushed = time.monotonic()
 
     async def close(self, *, remove: set[str] | None = None) -> Outcome:
         """Write what is left, and forget what is gone: of `known`, all or those in `remove`."""

@@ -94,6 +94,8 @@ class Knowledge:
         tell = progress or (lambda outcome, total: None)
         if isinstance(location, str) and is_web(location):
             return await self._ingest_site(location, assistant, bounds or Bounds(), tell)
+        if isinstance(location, str) and "://" in location:
+            raise NotFound(f"{location[:200]} is not an address that begins with http:// or https://, and a host.")
         listing = await asyncio.to_thread(folder.list_files, Path(location))
         total = len(listing.files)
         place = folder.place_of(Path(location))
