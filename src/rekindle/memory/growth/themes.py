@@ -1,9 +1,10 @@
 """Themes: what talks come back to, from the topics that summaries name and the messages that use their words."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import combinations
 from uuid import UUID
 
 from rekindle.memory.growth.store import Count, Line, Marked, Unit
@@ -12,6 +13,10 @@ from rekindle.memory.profile.likeness import gist
 Gist = frozenset[str]
 
 LONGEST = 60
+LONGEST_TOPIC = 12
+"""Stems of one that may belong to another; looked up by their combinations, as to compare each with each takes hours
+where somebody brings in a hundred thousand.
+"""
 RECURRING_SESSIONS = 3
 RECURRING_DAYS = 7
 ENOUGH_MESSAGES = 2
@@ -61,17 +66,20 @@ def name_themes(marked: Iterable[Marked]) -> list[Named]:
             if key := gist(topic):
                 surfaces[key][" ".join(topic.split())[:LONGEST]] += 1
     counts = {key: names.total() for key, names in surfaces.items()}
-    by_stem: defaultdict[str, list[Gist]] = defaultdict(list)
-    for key in counts:
-        for stem in key:
-            by_stem[stem].append(key)
     groups: defaultdict[Gist, list[Gist]] = defaultdict(list)
     for key in sorted(counts, key=lambda key: (len(key), -counts[key], sorted(key))):
-        within = [other for stem in key for other in by_stem[stem] if other < key and counts[other] >= counts[key]]
+        within = [other for other in _shorter(key) if counts.get(other, 0) >= counts[key]]
         home = max(within, key=lambda other: (counts[other], sorted(other)), default=key)
         groups[home if home in groups else key].append(key)
     named = [(Named(surfaces[keys[0]].most_common(1)[0][0], tuple(keys)), keys) for keys in groups.values()]
     return [theme for theme, keys in sorted(named, key=lambda pair: -sum(counts[key] for key in pair[1]))]
+
+
+def _shorter(key: Gist) -> Iterator[Gist]:
+    """What a topic may have been called with fewer words, up to three; of one as long as a sentence, nothing."""
+    if len(key) <= LONGEST_TOPIC:
+        for size in range(1, min(len(key), 4)):
+            yield from map(frozenset, combinations(key, size))
 
 
 def find_themes(marked: Sequence[Marked], lines: Sequence[Line], most: int) -> list[Theme]:
