@@ -86,6 +86,11 @@ async def test_a_damaged_export_is_refused_and_leaves_nothing(house: House, call
     session["messages"][1]["role"] = "nobody"
     with pytest.raises(InvalidRequest):
         await bring_back(house, document, caller.user_id)
+    session["messages"][1]["role"] = "assistant"
+    endless = {"summary": "Tea.", "metadata": {"topics": ["tea"] * 101}, "through_seq": 2}
+    session["summary"] = {**endless, "created_at": session["started_at"]}
+    with pytest.raises(InvalidRequest, match="damaged"):
+        await bring_back(house, document, caller.user_id)
     shapes: list[Any] = [{"format": "rekindle", "version": 99, "sessions": []}, {"sessions": []}, [], None]
     for broken in shapes:
         with pytest.raises(InvalidRequest):

@@ -63,14 +63,20 @@ class ArrivingMessage(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
+Points = Annotated[list[Annotated[str, Field(max_length=1_000)]], Field(max_length=100)]
+"""More and longer ones than a summary is written with here, or corrected to."""
+
+
 class ArrivingLists(BaseModel, extra="ignore"):
     """The structured part of a summary."""
 
-    topics: list[str] = Field(default_factory=list)
-    preferences: list[str] = Field(default_factory=list)
-    open_questions: list[str] = Field(default_factory=list)
-    milestones: list[str] = Field(default_factory=list)
-    corrected: dict[str, str | list[str]] | None = None
+    topics: Points = Field(default_factory=list)
+    preferences: Points = Field(default_factory=list)
+    open_questions: Points = Field(default_factory=list)
+    milestones: Points = Field(default_factory=list)
+    corrected: Annotated[dict[str, Annotated[str, Field(max_length=20_000)] | Points], Field(max_length=10)] | None = (
+        None
+    )
 
 
 class ArrivingSummary(BaseModel):
