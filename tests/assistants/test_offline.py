@@ -327,6 +327,8 @@ async def test_everything_it_says_of_its_own_accord_is_known_as_such() -> None:
     session = await converse(*ALL_KINDS.splitlines(), recalled=[POOL, PROSE])
     for reply in replies(session):
         assert without_frames(reply).strip() == ""
+    found = 'From the tool “recall past”:\n- You said on 3 February 2025: "My cat agrees."\n- Cats: "They purr."'
+    assert without_frames(found) == "They purr.", "what was said before is kept where it was said"
 
 
 async def test_a_long_dialogue_of_sessions_is_carried_by_summaries() -> None:
@@ -788,7 +790,9 @@ async def test_plain_words_are_looked_up_and_a_price_goes_on_through_who_and_whi
         said = result.all_messages()
         return result.output.rpartition("\n\n")[2]
 
-    assert "Swimsuit, towel, a pen." in (await say("What should I bring?")).splitlines()[1]
+    brought = await say("What should I bring?")
+    assert "Swimsuit, towel, a pen." in brought
+    assert "brick" not in brought
     assert "Which one?" in await say("How much is the lifeguard course for 8 people?")
     assert await say("Lifeguard Review") == 'From the tool “course price”: "Lifeguard Review for 8: 80 USD."'
     assert await say("and for one person?") == 'From the tool “course price”: "Lifeguard Review for 1: 10 USD."'

@@ -63,11 +63,13 @@ def choose(message: str, pieces: Sequence[tuple[str, str]], most: int = MOST) ->
     for score, piece, at in scored:
         if len(chosen) == most or score > _BESIDE_THE_BEST * scored[0][0]:
             break
-        told = words(spoken[piece][at])
+        told, source = words(spoken[piece][at]), pieces[piece][1]
+        if chosen and asked <= key_stems(chosen[0][1]) and not asked <= key_stems(source):
+            continue  # the best stands in the document on just that: what others say by the way is none of it
         if len(used & set(told)) < 0.8 * len(set(told)):
             passage = _passage(spoken[piece][at:])
             used |= set(words(passage))
-            chosen.append((passage, pieces[piece][1]))
+            chosen.append((passage, source))
     return chosen
 
 

@@ -64,7 +64,7 @@ def load_assistant(folder: Path) -> Assistant:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
     if unknown := sorted(table.keys() - _KEYS):
         raise ConfigurationError(
-            f"{path} holds {_listed(unknown)}, which mean nothing here. It can hold {_listed(sorted(_KEYS))}."
+            f"{path} holds {_listed(unknown)}, with no meaning here. It can hold {_listed(sorted(_KEYS))}."
         )
     return Assistant(
         name=_text(path, table, "name") or folder.resolve().name,
@@ -119,7 +119,7 @@ def _servers(path: Path, tables: object) -> tuple[McpServer, ...]:
 def _server(path: Path, table: dict[str, Any]) -> McpServer:
     if unknown := sorted(table.keys() - _MCP_KEYS):
         raise ConfigurationError(
-            f"{path}: `[[mcp]]` holds {_listed(unknown)}, which mean nothing here. "
+            f"{path}: `[[mcp]]` holds {_listed(unknown)}, with no meaning here. "
             f"It can hold {_listed(sorted(_MCP_KEYS))}."
         )
     url, command = _text(path, table, "url"), table.get("command")
