@@ -43,6 +43,8 @@ _OWN = re.compile(
 )
 
 _FROM_A_TOOL = re.compile(r"From the tool “[^”]{1,80}”(?:, though it may not answer you)?:(?: |$)")
+_OF_THE_PAST = re.compile(r"(?:- )?(?:You said|You were asked|The answer|Summary of the session) o[nf] ")
+"""What `recall_past` found: said before by others, and kept where they said it."""
 _TOOLS_WORDS = re.compile(r"(?:- )?(?:[^\"]{1,300}: )?\"(.+)\"")
 
 
@@ -60,7 +62,7 @@ def warning(message: str) -> str | None:
 def without_frames(text: str, *, quotations: bool = True) -> str:
     """An assistant's text without the lines in which the offline model greets, notes or quotes what was said.
 
-    Of what it quotes from tools the words stay, as nobody else said them, unless it is to be without `quotations`.
+    Of what it quotes from tools the words stay, where nobody in these talks said them, unless it is to be without `quotations`.
     Another model's text stays as it is.
     """
     kept = []
@@ -73,7 +75,7 @@ def without_frames(text: str, *, quotations: bool = True) -> str:
         elif not line:
             quoting = False
         if quoting and (told := _TOOLS_WORDS.fullmatch(line)):
-            kept += [told[1]] if quotations else []
+            kept += [told[1]] if quotations and not _OF_THE_PAST.match(line) else []
         elif not _OWN.match(line):
             kept.append(line)
     return "\n".join(kept)

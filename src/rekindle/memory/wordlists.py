@@ -18,6 +18,9 @@ mis mit moi mon muy más na nach ne nicht no noch non nos nous nur não o ob ode
 pero più por porque pour qu que qui quién quoi qué sa se sein ser ses si sich sie sin sind so sobre son sono
 sont soy su suis sur sus sí ta también te tengo tes tiene toi ton tu um uma un una und une uno unos uns von
 vor vos votre vous war was wenn wer wie wir wird wo y ya yo zu zum zur è über
+gegen ohne durch seit beim ins während wegen zwischen auch noch schon doch mal mehr wieder etwas nichts mich dich uns
+euch ihm ihn ihnen ihre ihren seine seinen meinen meinem meiner deine dein unser unsere wurde wurden wäre würde kannst
+können muss musst müssen soll sollte wollte habt
 warum welche welchem welchen welcher welches weshalb wieso wofür woher wohin womit worum wozu wann hatte hatten bist
 heisst heissen quel quelle quels quelles pourquoi dónde cómo cuál cuáles onde qual quale quali perché
 """
