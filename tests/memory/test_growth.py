@@ -108,6 +108,15 @@ async def test_themes_are_counted_over_time_with_their_sources(house: House, ann
     assert bread.first_at == MONDAY
 
 
+async def test_what_came_up_once_is_a_theme_only_where_there_are_few(house: House, ann: Caller) -> None:
+    await a_year(house, ann)
+    once = ["rent", "lottery", "doctor", "bus", "terrace"]
+    await past_talk(house, ann, 42, [f"Well, the {word}." for word in once], topics=once)
+    themes = [theme.theme.lower() for theme in (await house.growth.of(ann, *YEAR)).themes]
+    assert themes == ["swimming", "sourdough bread", *themes[2:]]
+    assert len(themes) == 5
+
+
 async def test_a_breakthrough_is_a_milestone_that_ends_something(house: House, ann: Caller) -> None:
     sessions = await a_year(house, ann)
     grown = await house.growth.of(ann, *YEAR)

@@ -24,6 +24,8 @@ MOST_SESSIONS = 500
 MOST_LINES = 2_000
 LINE_CHARS = 600
 MOST_THEMES = 20
+FEW_THEMES = 5
+"""Below so many, what came up in one message only is a theme too."""
 MOST_SOURCES = 20
 """Sources that are given of a theme; what a breakthrough ended may be older than these."""
 MOST_MILESTONES = 50
@@ -183,7 +185,7 @@ def _grown(
     is_forgotten: Callable[[str], bool],
     is_theme_forgotten: Callable[[Theme], bool],
 ) -> tuple[list[Theme], list[Milestone]]:
-    themes = [theme for theme in find_themes(marked, lines, MOST_THEMES) if not is_theme_forgotten(theme)]
+    themes = _come_back([theme for theme in find_themes(marked, lines, MOST_THEMES) if not is_theme_forgotten(theme)])
     by_session: defaultdict[UUID, list[tuple[Line, frozenset[str]]]] = defaultdict(list)
     for line in lines:
         by_session[line.session_id].append((line, gist(line.text)))
@@ -196,6 +198,13 @@ def _grown(
                 milestone = _milestone(text, session, by_session[session.session_id], themes)
                 reached.append(_breakthrough(milestone, marked[place + 1 :], themes) or milestone)
     return themes, reached
+
+
+def _come_back(themes: Sequence[Theme]) -> list[Theme]:
+    """The themes without those of which one message said something, once: of these, as many as make a few in all."""
+    once = [theme for theme in themes if theme.sessions == 1 and theme.messages == 1]
+    spared = once[: max(0, FEW_THEMES - (len(themes) - len(once)))]
+    return [theme for theme in themes if theme not in once or theme in spared]
 
 
 def _milestone(
