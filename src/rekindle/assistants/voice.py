@@ -62,8 +62,8 @@ def warning(message: str) -> str | None:
 def without_frames(text: str, *, quotations: bool = True) -> str:
     """An assistant's text without the lines in which the offline model greets, notes or quotes what was said.
 
-    Of what it quotes from tools the words stay, where nobody in these talks said them, unless it is to be without `quotations`.
-    Another model's text stays as it is.
+    Of what it quotes from tools the words stay, where nobody in these talks said them, unless it is to be without
+    `quotations`. Another model's text stays as it is.
     """
     kept = []
     quoting = False
