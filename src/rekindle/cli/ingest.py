@@ -36,8 +36,7 @@ def ingest(
 ) -> None:
     """Bring documents in: HTML, Markdown, text and PDF. A site is read as its links lead, within its host.
 
-    Run it again whenever you like: what has not changed is not touched, what is gone is forgotten, and what was
-    stopped goes on.
+    Run again, it writes only what has changed, forgets what is gone, and goes on with what was stopped.
     """
     settings = read_settings()
     quiet_logs()
