@@ -41,7 +41,7 @@ export function SearchView() {
         <Words asked={wanted.q ?? ""} onAsk={(q, replace) => change({ q }, replace)} />
         <Filters wanted={wanted} onChange={(next) => change(next, true)} />
       </search>
-      {wanted.q ? <Results wanted={{ ...wanted, q: wanted.q }} /> : <Nothing />}
+      {wanted.q?.trim() ? <Results wanted={{ ...wanted, q: wanted.q }} /> : <Nothing />}
     </View>
   );
 }
