@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
-__all__ = ["convert", "days_until", "time_in"]
+__all__ = ["convert", "days_until", "time_in", "todays_date"]
 
 _UNITS = {
     "mile": ("m", 1609.344), "yard": ("m", 0.9144), "foot": ("m", 0.3048), "inch": ("m", 0.0254),
@@ -34,6 +34,15 @@ def time_in(city: str) -> str:
         return f"No time zone is named after {city}: name the largest city near it."
     now = datetime.now(ZoneInfo(zones[0]))
     return f"In {city.strip()} it is {now:%H:%M} on {now:%A}, {now.day} {now:%B %Y} (UTC{now:%z})."
+
+
+def todays_date() -> str:
+    """Today's date and day of the week.
+
+    Status: Looking at the calendar…
+    """
+    now = datetime.now().astimezone()
+    return f"Today is {now:%A}, {now.day} {now:%B %Y}."
 
 
 def days_until(date_wanted: date) -> str:

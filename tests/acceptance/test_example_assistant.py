@@ -23,6 +23,8 @@ def test_it_reckons_with_its_tools_and_remembers_from_session_to_session(served:
     assert [(used["name"], used["arguments"]) for used in answer["tools_used"]] == [("time_in", {"city": "Tokyo"})]
     assert "(UTC+0900)" in answer["response"]
     assert "1 January 2100 is in" in chat("How many days until 2100-01-01?", first)["response"]
+    assert "68 °F" in chat("20 celsius in fahrenheit", first)["response"]
+    assert "Today is " in chat("What's the date today?", first)["response"]
     chat("My sister Nora lives in Lisbon.", first)
     assert "Lisbon" in chat("Where does my sister live?", first)["response"]
 
@@ -31,7 +33,7 @@ def test_it_reckons_with_its_tools_and_remembers_from_session_to_session(served:
     assert "Nora lives in Lisbon" in later["response"]
 
     messages = http.get(f"{DOOR}/sessions/{first}/messages").json()["items"]
-    assert [message["role"] for message in messages] == ["user", "assistant"] * 4
+    assert [message["role"] for message in messages] == ["user", "assistant"] * 6
     assert messages[1]["tools_used"][0]["name"] == "time_in"
     listed = http.get(f"{DOOR}/sessions").json()["items"]
     assert {session["session_id"] for session in listed} == {first, later["session_id"]}

@@ -17,7 +17,7 @@ CALLS = {
 }
 SEEN = {
     "assistant": "5 miles are 8.04672 kilometers.",
-    "insight": '{"results": []}',
+    "insight": "There is nothing to show yet",
     "lifeguard": "3,480.00 USD",
     "repair": 'do not fit: guide_id: Input should be a valid integer, unable to parse string as an integer"}',
     "tutor": "Odometry works out the position from how far each wheel has turned.",
