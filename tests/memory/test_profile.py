@@ -584,6 +584,10 @@ def test_a_fingerprint_knows_the_same_thing_again_and_holds_no_word_of_it() -> N
     kept = [bars.of("I am allergic to peanuts.")]
     assert b"peanut" not in kept[0]
     assert bars.hold(kept, "The user is allergic to peanuts, badly.")
+    assert bars.hold(kept, "I can't eat peanuts.")
+    assert bars.hold([bars.of("I can't stand peanuts.")], "I have a peanut allergy.")
+    assert bars.hold([bars.of("I love pottery.")], "I enjoy making pottery.")
+    assert not bars.hold([bars.of("I live in Hamburg with my wife.")], "I love my wife.")
     assert not bars.hold(kept, "I like bicycles.")
     assert not Bars("another secret").hold(kept, "I am allergic to peanuts.")
     assert bars.hold([bars.of("😀")], "😀")

@@ -4,13 +4,39 @@ import hashlib
 import hmac
 from collections.abc import Collection, Sequence
 
-from rekindle.memory.words import terms
+from rekindle.memory.words import COMMON_STEMS, stem, terms
 
 DIGEST_BYTES = 8
 _FRAME = frozenset({"user", "person", "they", "they're"})
 _SAME = 0.75
 _BARRED = 0.6
 _FOUND = 0.45
+
+TASTE = frozenset(
+    stem(word)
+    for word in (
+        *("like", "love", "prefer", "enjoy", "hate", "dislike", "adore", "avoid", "want", "need", "stop", "quit"),
+        *("longer", "anymore", "never", "cannot", "can", "drink", "eat", "use", "watch", "listen", "play"),
+        *(
+            "mag",
+            "liebe",
+            "hasse",
+            "trinke",
+            "esse",
+            "gern",
+            "gerne",
+            "nicht",
+            "kein",
+            "keine",
+            "keinen",
+            "mehr",
+            "nie",
+        ),
+    )
+)
+"""Stems that tell how somebody stands to a thing, and not to what."""
+
+_HEALTH = frozenset(map(stem, ("allergic", "intolerant", "stand", "ill", "sick")))
 
 
 def gist(text: str) -> frozenset[str]:
@@ -50,20 +76,26 @@ class Bars:
 
     def __init__(self, secret: str) -> None:
         self._key = hashlib.sha256(b"rekindle forgotten\0" + secret.encode()).digest()
+        self._small = {self._digest(stemmed) for stemmed in COMMON_STEMS | TASTE | _HEALTH}
 
     def of(self, text: str) -> bytes:
         """The digests of a wording's stems, one after the other, in the order of the digests."""
         return b"".join(sorted(self._digests(text)))
 
     def hold(self, barred: Collection[bytes], text: str) -> bool:
-        """Whether a wording says what one of these was made of, perhaps with more words around it."""
+        """Whether a wording says what one of these was made of, perhaps with more words around it, or half of it in
+        other words: "I can't eat peanuts" of "I am allergic to peanuts".
+        """
         new = self._digests(text)
+        said = new - self._small
         for known in barred:
             old = {known[at : at + DIGEST_BYTES] for at in range(0, len(known), DIGEST_BYTES)}
             if not old:
                 continue
             around = old <= new and (len(old) > 1 or len(new) <= len(old) + 1)
-            if around or shared(old, new) >= _BARRED:
+            was = old - self._small
+            reworded = bool(said) and said <= was and 2 * len(said) >= len(was)
+            if around or reworded or shared(old, new) >= _BARRED:
                 return True
         return False
 
@@ -77,4 +109,7 @@ class Bars:
     def _digests(self, text: str) -> set[bytes]:
         # A text without a word (an emoji, punctuation) stands for itself.
         stems = gist(text) or {" ".join(text.split())}
-        return {hmac.digest(self._key, stem.encode(), "sha256")[:DIGEST_BYTES] for stem in stems}
+        return {self._digest(stemmed) for stemmed in stems}
+
+    def _digest(self, stemmed: str) -> bytes:
+        return hmac.digest(self._key, stemmed.encode(), "sha256")[:DIGEST_BYTES]

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 
 from rekindle.memory.hearsay import is_own_claim
-from rekindle.memory.profile.likeness import gist, shared
-from rekindle.memory.words import COMMON_STEMS, stem
+from rekindle.memory.profile.likeness import TASTE, gist, shared
+from rekindle.memory.words import COMMON_STEMS
 
 _PAST = re.compile(
     r"\b(?:used to|formerly|previously|grew up|was born|früher|aufgewachsen|geboren|gelebt|gewohnt)\b", re.IGNORECASE
@@ -59,30 +59,6 @@ _NO = re.compile(
     r"nicht|kein\w*|nie|niemals|hasse|aufgehört|nunca|jamais)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_TASTE = frozenset(
-    stem(word)
-    for word in (
-        *("like", "love", "prefer", "enjoy", "hate", "dislike", "adore", "avoid", "want", "need", "stop", "quit"),
-        *("longer", "anymore", "never", "cannot", "can", "drink", "eat", "use", "watch", "listen", "play"),
-        *(
-            "mag",
-            "liebe",
-            "hasse",
-            "trinke",
-            "esse",
-            "gern",
-            "gerne",
-            "nicht",
-            "kein",
-            "keine",
-            "keinen",
-            "mehr",
-            "nie",
-        ),
-    )
-)
-
-
 _BETWEEN = re.compile(
     r"[.;!?]\s+|,? (?:and|but|so|because|since|where|und|aber|weil|wo|y|pero) (?:also )?|"
     r", (?=(?:I|we|my|ich|wir|mein\w*|vivo|soy|tengo|trabajo)\b)|"
@@ -118,7 +94,7 @@ class Claim:
         stems = gist(text)
         past = _PAST.search(text) is not None or is_tentative(text) or not is_own_claim(text)
         return cls(
-            stems, stems - _TASTE, {} if past else _values(text), _NO.search(text) is not None, past, _statements(text)
+            stems, stems - TASTE, {} if past else _values(text), _NO.search(text) is not None, past, _statements(text)
         )
 
     def contradicts(self, other: "Claim") -> bool:
@@ -176,7 +152,7 @@ def _statements(text: str) -> tuple[str, ...]:
 
 
 def _is_statement(part: str) -> bool:
-    return _STATES.match(part) is not None and bool(gist(part) - COMMON_STEMS - _TASTE)
+    return _STATES.match(part) is not None and bool(gist(part) - COMMON_STEMS - TASTE)
 
 
 def told_apart(text: str) -> tuple[str, ...]:
