@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
-from rekindle.memory.minilm import MiniLM
+from rekindle.memory.minilm import Bits, MiniLM
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, FACTS, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
 from rekindle.memory.recall.packed import Packed, packed
@@ -154,6 +154,15 @@ async def test_hits_are_limited_by_session_role_date_assistant_and_metadata(hous
     assert await search(house, caller, "kite", session_id=uuid4()) == []
 
 
+async def test_hits_are_limited_to_the_microsecond(house: House, caller: Caller) -> None:
+    for part in range(3):
+        session = await tell(house, caller, f"Kite {part}.", began=BEGAN + timedelta(milliseconds=300 * part))
+        await house.recall.index(caller.user_id, session)
+    _, second, third = sorted(hit.message.created_at for hit in await house.recall.search(caller, "kite"))
+    assert await search(house, caller, "kite", since=second, until=third) == ["Kite 1."]
+    assert await search(house, caller, "kite", since=second + timedelta(microseconds=1)) == ["Kite 2."]
+
+
 async def test_pages_follow_each_other_without_a_gap_or_a_repeat(house: House, caller: Caller) -> None:
     session = await tell(house, caller, *(f"Kite number {number}." for number in range(30)))
     await house.recall.index(caller.user_id, session)
@@ -203,8 +212,8 @@ async def test_a_hits_neighbours_are_all_that_is_read_of_a_session(house: House,
     session = await tell(house, caller, *(f"Line {number}." for number in range(300)))
     async with house.database.transaction(caller.user_id) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")  # few as these are, it might read them all
-        found = await store.find_shown(connection, [(session, 150), (session, 151), (session, 300)])
-        shown = await found.fetchall()
+        fetch = await store.ask_for_shown(connection, [(session, 150), (session, 151), (session, 300)])
+        shown = await fetch()
         cursor = await connection.execute(
             "SELECT idx_tup_fetch AS read FROM pg_stat_xact_user_tables WHERE relname = 'messages'"
         )
@@ -304,21 +313,37 @@ async def test_who_has_been_named_since_the_last_search_is_known_to_the_next(kno
 
 
 async def test_many_lines_are_searched_as_few_are_and_those_not_compared_follow(
-    knowing: House, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    knowing: House, caller: Caller, weights: Path
 ) -> None:
-    async def asked(**more: Any) -> list[Hit]:
-        return await knowing.recall.search(caller, "Which kite is number 77?", **more)
-
+    asked = "Which kite is number 77?"
     session = await tell(knowing, caller, *(f"Kite number {number} flies." for number in range(2 * COMPARED)))
     await knowing.recall.index(caller.user_id, session)
-    few = await asked(limit=3 * COMPARED)
+    few = await knowing.recall.search(caller, asked, limit=3 * COMPARED)
     assert len(set(contents(few))) == 2 * COMPARED
     assert contents(few)[0] == "Kite number 77 flies."
-    monkeypatch.setattr("rekindle.memory.recall.service.FEW_LINES", 0)
+    in_threads = Recall(knowing.database, MiniLM(weights), few_lines=0)
     pages: list[Hit] = []
-    while page := await asked(limit=50, after=pages[-1].place if pages else None):
+    while page := await in_threads.search(caller, asked, limit=50, after=pages[-1].place if pages else None):
         pages += page
     assert [hit.place for hit in pages] == [hit.place for hit in few]
+
+
+async def test_a_session_that_cannot_be_kept_keeps_no_other_from_search(
+    knowing: House, caller: Caller, weights: Path
+) -> None:
+    class Choking(MiniLM):
+        def lines(self, lines: Sequence[str]) -> list[Bits]:
+            if any("walrus" in line for line in lines):
+                raise ValueError("walrus")
+            return super().lines(lines)
+
+    kept = await tell(knowing, caller, "A kite flies.", "It does.")
+    broken = await tell(knowing, caller, "A walrus sings.", "It does.", began=BEGAN + timedelta(days=1))
+    with pytest.raises(ValueError, match="walrus"):
+        await Recall(knowing.database, Choking(weights)).catch_up()
+    waiting = await knowing.recall.unindexed(limit=1000)
+    assert (caller.user_id, broken) in waiting
+    assert (caller.user_id, kept) not in waiting
 
 
 async def test_words_are_left_to_search_by_where_the_weights_have_been_taken_away(

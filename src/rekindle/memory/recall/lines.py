@@ -1,13 +1,13 @@
 """What is kept of the lines of a conversation for search: packed arrays, a block of up to 64 lines in a row.
 
-Kept of a line: 10 bytes of facts, 4 bytes a word, and, where there is an embedder, a bit for each number of its vector
+Kept of a line: 14 bytes of facts, 4 bytes a word, and, where there is an embedder, a bit for each number of its vector
 and 48 bytes a token. It is no copy of the text, but who tries words can tell which are in it.
 """
 
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -25,9 +25,9 @@ LONGEST = 100_000
 """Characters of a line that search knows."""
 MOST_WORDS = 16_000
 
-FACTS = np.dtype([("said", "<u4"), ("words", "<u2"), ("tokens", "<u2"), ("flags", "u1"), ("speaker", "u1")])
-"""Of a line: when it was said (seconds since 1970), how many words and tokens, flags, place in the block's speakers."""
-_LAST_SECOND = 2**32 - 1
+FACTS = np.dtype([("said", "<i8"), ("words", "<u2"), ("tokens", "<u2"), ("flags", "u1"), ("speaker", "u1")])
+"""Of a line: when it was said (a `moment`), how many words and tokens, flags, place in the block's speakers."""
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 ASKS, ENDS_ASKING, TELLS_TIME, TELLS_NUMBER, BY_ASSISTANT = 1, 2, 4, 8, 16
 OF_ONESELF, OF_THE_OTHER, NAMES = 32, 64, 128
 """It says "I" or "my"; "you" or "your"; it names somebody or something, other than those who speak."""
@@ -98,8 +98,7 @@ def pack(
     facts = np.zeros(len(lines), FACTS)
     for i, (line, text) in enumerate(zip(lines, texts, strict=True)):
         place = speakers.index(line.speaker) if line.speaker in speakers else 0
-        said = min(max(0, int(line.said.timestamp())), _LAST_SECOND)  # what is brought in may bear any date
-        facts[i] = (said, len(hashed[i]), 0, _flags(line, text, known), place)
+        facts[i] = (moment(line.said), len(hashed[i]), 0, _flags(line, text, known), place)
     tokens, pooled = np.zeros((0, TOKEN_BYTES), np.uint8), np.zeros((0, 0), np.uint8)
     if model:
         bits = model.lines([f"{line.speaker or line.role}: {text}" for line, text in zip(lines, texts, strict=True)])
@@ -143,6 +142,11 @@ def word_numbers(line: Line, text: str) -> list[int]:
     said = f"{line.said:%d %B %Y}".lstrip("0")
     found = [word_number(term) for term in terms(f"{line.speaker} {said}")]
     return found + [word_number(term) for term in terms(text)][:MOST_WORDS]
+
+
+def moment(time: datetime) -> int:
+    """Microseconds since 1970, as exact as PostgreSQL keeps them."""
+    return (time - _BEGIN) // timedelta(microseconds=1)
 
 
 def word_number(term: str) -> int:

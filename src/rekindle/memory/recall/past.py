@@ -87,9 +87,9 @@ class Past:
         return len(self.session)
 
     @property
-    def said(self) -> NDArray[np.uint32]:
-        """(n,) when, in seconds since 1970."""
-        said: NDArray[np.uint32] = self.facts["said"]
+    def said(self) -> NDArray[np.int64]:
+        """(n,) when, as moments."""
+        said: NDArray[np.int64] = self.facts["said"]
         return said
 
     @property

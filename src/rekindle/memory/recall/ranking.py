@@ -357,7 +357,7 @@ def _dated(past: Past, asked: Asked) -> Scores:
         return np.zeros(len(begins), np.float32)
     firsts = np.flatnonzero(~past.follows)[::-1]  # what comes first is written last
     begins[past.session[firsts]] = past.said[firsts]
-    day = begins.astype("datetime64[s]").astype("datetime64[D]")
+    day = begins.astype("datetime64[us]").astype("datetime64[D]")
     fits: Scores = (_in_months(day, times.months) + 0.3 * _in_years(day, times.years)).astype(np.float32)
     near = np.zeros(len(day), np.float32)
     for ago in range(_TOLD_WITHIN if times.days else 0):

@@ -1,6 +1,7 @@
 """A question as the model reads it: begun before it is known for sure what the past is, as it mostly is as it was."""
 
 import asyncio
+from typing import Self
 
 import structlog
 
@@ -24,14 +25,21 @@ class Reading:
         self._query = query
         self._texts: tuple[str, ...] = ()
         self._task: asyncio.Task[Questions | None] | None = None
-        if past:
+        if past is not None:
             self.asked(past)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._stop()
 
     def asked(self, past: Past) -> Asked:
         """The question to this past. The model begins to read it, if it does not do so already."""
         asked = read(self._query, (speaker for speaker in past.speakers if speaker), past.names)
         texts = tuple(dict.fromkeys((asked.first_person, asked.text)))  # most questions name nobody
         if texts != self._texts and self._model and MiniLM.name in past.model:
+            self._stop()
             self._texts = texts
             self._task = asyncio.create_task(asyncio.to_thread(_questions, self._model, texts))
         return asked
@@ -39,6 +47,10 @@ class Reading:
     async def questions(self, past: Past) -> Questions | None:
         """What was asked last; None where no line has vectors by this model, or its weights are unusable."""
         return await self._task if self._task and MiniLM.name in past.model else None
+
+    def _stop(self) -> None:
+        if self._task:
+            self._task.cancel()
 
 
 def _questions(model: MiniLM, texts: tuple[str, ...]) -> Questions | None:

@@ -9,15 +9,15 @@ from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
-from psycopg import AsyncCursor
 
 from rekindle.database import Connection, Database
-from rekindle.errors import ModelError, Unavailable, UserGone
+from rekindle.errors import ModelError, RekindleError, Unavailable, UserGone
 from rekindle.identity.service import Caller
 from rekindle.memory.minilm import MiniLM, Vectors
 from rekindle.memory.recall import store
-from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, pack
+from rekindle.memory.recall.lines import BLOCK, BY_ASSISTANT, Line, moment, pack
 from rekindle.memory.recall.meaning import Meaning
 from rekindle.memory.recall.packed import Packed, packed
 from rekindle.memory.recall.past import Past, Tokens, all_of, brought_up, joined, missing
@@ -26,10 +26,12 @@ from rekindle.memory.recall.ranking import COMPARED, Matched, look, match, rank
 from rekindle.memory.recall.reading import Questions, Reading
 from rekindle.memory.recall.shelf import Shelf
 from rekindle.memory.recall.snippet import Snippet, snippet
-from rekindle.memory.recall.store import Shown
+from rekindle.memory.recall.store import Fetch, Shown
 from rekindle.sessions.service import Role
 
 __all__ = ["LONGEST_QUERY", "Filters", "Hit", "Hits", "Place", "Progress", "Recall", "SearchTooSlow", "Shown"]
+
+log = structlog.get_logger()
 
 Given = TypeVarTuple("Given")
 Made = TypeVar("Made")
@@ -105,14 +107,44 @@ class Progress:
     model: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Filters as sets: which sessions, and which places in them; None for all."""
+
+    sessions: set[UUID] | None
+    places: set[tuple[UUID, int]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search, before its candidates are known."""
+
+    past: Past
+    asked: Asked
+    matched: Matched
+    questions: Questions | None
+    allowed: NDArray[np.bool_]
+
+
 class Recall:
     """Keeps what was said for search, and searches it; without a model by words alone."""
 
-    def __init__(self, database: Database, model: MiniLM | None, meaning: Meaning | None = None) -> None:
-        """`model` compares token by token; `meaning` knows lines as wholes, by another model if one is set."""
+    def __init__(
+        self,
+        database: Database,
+        model: MiniLM | None,
+        meaning: Meaning | None = None,
+        *,
+        few_lines: int = FEW_LINES,
+    ) -> None:
+        """`model` compares token by token; `meaning` knows lines as wholes, by another model if one is set.
+
+        A past of more than `few_lines` is looked at in a thread.
+        """
         self._database = database
         self._model = model
         self._meaning = meaning or Meaning(model, None)
+        self._few_lines = few_lines
         self.shelf = Shelf()
 
     @property
@@ -150,13 +182,17 @@ class Recall:
     async def catch_up(self) -> int:
         """Keep for search whatever is not yet, of all users, newest sessions first; how many lines were new.
 
-        Raises ModelError when the embedder that is set is away; new lines are kept without it then.
+        Raises ModelError when the embedder that is set is away; new lines are kept without it then. Where a session
+        cannot be kept, all others are before its error is raised.
         """
         total = 0
         away: ModelError | None = None
-        while waiting := await self.unindexed(whole=away is None):
+        broken: dict[UUID, Exception] = {}
+        while waiting := await self.unindexed(100 + len(broken), whole=away is None):
             count, was_there = 0, away is None
             for user_id, session_id in waiting:
+                if session_id in broken:
+                    continue
                 try:
                     count += await self.index(user_id, session_id, whole=away is None)
                 except UserGone:
@@ -164,11 +200,17 @@ class Recall:
                 except ModelError as error:
                     away = error
                     break
+                except RekindleError:
+                    raise
+                except Exception as error:  # a fault in one session must not keep everybody else's from search
+                    log.error("search.not_kept", session=str(session_id), error=type(error).__name__)
+                    broken[session_id] = error
             total += count
             if not count and was_there == (away is None):  # what is left waits for something, such as a reply's end
                 break
-        if away:
-            raise away
+        for fault in (away, *broken.values()):
+            if fault:
+                raise fault
         return total
 
     async def index(self, user_id: UUID, session_id: UUID, *, whole: bool = True) -> int:
@@ -223,25 +265,48 @@ class Recall:
     async def _search(
         self, caller: Caller, query: str, filters: Filters, after: Place | None, limit: int, seconds: float
     ) -> Hits:
-        reading = Reading(self._model, query, self._known(caller))
-        async with self._database.transaction(caller.user_id) as connection:
+        async with (
+            Reading(self._model, query, self._known(caller)) as reading,
+            self._database.transaction(caller.user_id) as connection,
+        ):
             past = await self._past(connection, caller)
             limits = await _limits(connection, caller, filters)
             asked = reading.asked(past)
-            matched = await _of_lines(past, match, past, asked)  # while the model reads
+            matched = await self._of_lines(past, match, past, asked)  # while the model reads
             questions = await reading.questions(past)
             search = _Search(past, asked, matched, questions, _allowed(past, filters, limits))
             vectors = {MiniLM.name: questions[0].whole} if questions else {}
             foreign = self._meaning.foreign(past.meanings)
             if not foreign:
-                page, shown = await _found(connection, search, vectors, after, limit)
+                page, fetch = await self._found(connection, search, vectors, after, limit)
         if foreign:  # no connection is held while another server is asked
             vectors |= await self._meaning.of_question(asked.first_person, foreign, seconds)
             async with self._database.transaction(caller.user_id) as connection:
-                page, shown = await _found(connection, search, vectors, after, limit)
+                page, fetch = await self._found(connection, search, vectors, after, limit)
         # These rows have come with the answer to COMMIT: read before it, they would be a round trip of their own.
-        hits = _hits(page, await shown.fetchall(), asked.terms)
+        hits = _hits(page, await fetch(), asked.terms)
         return Hits(hits, by_meaning=not vectors.keys().isdisjoint(past.meanings))
+
+    async def _found(
+        self, connection: Connection, search: _Search, vectors: Mapping[str, Vectors], after: Place | None, limit: int
+    ) -> tuple[list[Place], Fetch]:
+        """The best of the candidates, or the best of those after a place; and how to fetch what is shown of them."""
+        past = search.past
+        looked = await self._of_lines(past, look, past, search.asked, search.matched, vectors, search.allowed)
+        tokens = Tokens.none()
+        if search.questions and len(looked.lines):
+            tokens = await store.find_tokens(connection, past.token_slices(looked.lines[:COMPARED], MiniLM.name))
+        scores = rank(past, looked, search.questions, tokens).round(5).tolist()
+        ids, seqs = past.session_bytes(looked.lines), past.seqs(looked.lines).tolist()
+        places = sorted(zip(scores, ids, seqs, strict=True), reverse=True)
+        if after is not None:
+            places = [place for place in places if place < after.order]
+        page = [Place(score, UUID(bytes=session), seq) for score, session, seq in places[:limit]]
+        return page, await store.ask_for_shown(connection, [(place.session_id, place.seq) for place in page])
+
+    async def _of_lines(self, past: Past, work: Callable[[*Given], Made], *given: *Given) -> Made:
+        """Work on all lines: in a thread where others would wait for it; of few, the way there takes half as long."""
+        return work(*given) if len(past) <= self._few_lines else await asyncio.to_thread(work, *given)
 
     def _known(self, caller: Caller) -> Past | None:
         """All that the caller might search, as it was when it was last searched."""
@@ -265,54 +330,12 @@ class Recall:
         return await asyncio.to_thread(_with_late, past, late)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """Filters as sets: which sessions, and which places in them; None for all."""
-
-    sessions: set[UUID] | None
-    places: set[tuple[UUID, int]] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """One search, before its candidates are known."""
-
-    past: Past
-    asked: Asked
-    matched: Matched
-    questions: Questions | None
-    allowed: NDArray[np.bool_]
-
-
-async def _found(
-    connection: Connection, search: _Search, vectors: Mapping[str, Vectors], after: Place | None, limit: int
-) -> tuple[list[Place], AsyncCursor[Shown]]:
-    """The best of the candidates, or the best of those after a place; and what is shown of them, yet to be fetched."""
-    past = search.past
-    looked = await _of_lines(past, look, past, search.asked, search.matched, vectors, search.allowed)
-    tokens = Tokens.none()
-    if search.questions and len(looked.lines):
-        tokens = await store.find_tokens(connection, past.token_slices(looked.lines[:COMPARED], MiniLM.name))
-    scores = rank(past, looked, search.questions, tokens).round(5).tolist()
-    ids, seqs = past.session_bytes(looked.lines), past.seqs(looked.lines).tolist()
-    places = sorted(zip(scores, ids, seqs, strict=True), reverse=True)
-    if after is not None:
-        places = [place for place in places if place < after.order]
-    page = [Place(score, UUID(bytes=session), seq) for score, session, seq in places[:limit]]
-    return page, await store.find_shown(connection, [(place.session_id, place.seq) for place in page])
-
-
 def _hits(page: list[Place], shown: list[Shown], terms: Collection[str]) -> Iterator[Hit]:
     messages = {(message.session_id, message.seq): message for message in shown}
     for place in page:
         if message := messages.get((place.session_id, place.seq)):
             before, after = (messages.get((place.session_id, place.seq + step)) for step in (-1, 1))
             yield Hit(place, message, snippet(message.content, terms), before, after)
-
-
-async def _of_lines(past: Past, work: Callable[[*Given], Made], *given: *Given) -> Made:
-    """Work on all lines: in a thread where others would wait for it; of few, the way there takes half as long."""
-    return work(*given) if len(past) <= FEW_LINES else await asyncio.to_thread(work, *given)
 
 
 async def _limits(connection: Connection, caller: Caller, filters: Filters) -> _Limits:
@@ -352,9 +375,9 @@ def _allowed(past: Past, filters: Filters, limits: _Limits) -> NDArray[np.bool_]
         by_assistant = (past.flags & BY_ASSISTANT) > 0
         allowed &= by_assistant == (filters.role == "assistant")
     if filters.since is not None:
-        allowed &= past.said >= filters.since.timestamp()
+        allowed &= past.said >= moment(filters.since)
     if filters.until is not None:
-        allowed &= past.said < filters.until.timestamp()
+        allowed &= past.said < moment(filters.until)
     if filters.without is not None:
         session, first = filters.without
         allowed &= ~(past.among([session]) & (past.seqs(np.arange(len(past))) >= first))

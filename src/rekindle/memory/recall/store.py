@@ -1,12 +1,12 @@
 """SQL of search: blocks of lines, what is not in them yet, and what is shown of a hit."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from psycopg import AsyncCursor
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -29,6 +29,9 @@ class Kept:
     through_seq: int
     model: str | None
     meaning: str | None
+
+
+Fetch = Callable[[], Awaitable[list["Shown"]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +308,14 @@ async def list_places(connection: Connection, user_id: UUID, metadata: dict[str,
     return {(row["session_id"], row["seq"]) for row in await cursor.fetchall()}
 
 
-async def find_shown(connection: Connection, places: list[tuple[UUID, int]]) -> AsyncCursor[Shown]:
-    """The messages at these places, and the ones before and after each: asked for, yet to be fetched."""
+async def ask_for_shown(connection: Connection, places: list[tuple[UUID, int]]) -> Fetch:
+    """Ask for the messages at these places, and the ones before and after each.
+
+    They may be fetched after the transaction's end, with which they come.
+    """
     # Each by itself: of a range that depends on a row, row-level security keeps the index from knowing the ends.
     wanted = {(session_id, near) for session_id, seq in places for near in (seq - 1, seq, seq + 1)}
-    return await connection.cursor(row_factory=class_row(Shown)).execute(
+    cursor = await connection.cursor(row_factory=class_row(Shown)).execute(
         """
         SELECT m.session_id, m.id, m.seq, m.role, m.content #>> '{}' AS content, m.created_at
         FROM unnest(string_to_array(%s, ' ')::uuid[], string_to_array(%s, ' ')::integer[]) AS w (session_id, seq)
@@ -317,3 +323,4 @@ async def find_shown(connection: Connection, places: list[tuple[UUID, int]]) -> 
         """,
         (" ".join(str(session_id) for session_id, _ in wanted), " ".join(str(seq) for _, seq in wanted)),
     )
+    return cursor.fetchall
