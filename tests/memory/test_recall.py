@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rekindle.house import House
 from rekindle.identity.service import Caller
 from rekindle.ids import uuid7
-from rekindle.memory.minilm import Bits, MiniLM
+from rekindle.memory.minilm import MiniLM
 from rekindle.memory.recall import store
 from rekindle.memory.recall.lines import BLOCK, FACTS, NAMES, OF_ONESELF, OF_THE_OTHER, Line, pack
 from rekindle.memory.recall.packed import Packed, packed
@@ -328,20 +328,19 @@ async def test_many_lines_are_searched_as_few_are_and_those_not_compared_follow(
     assert [hit.place for hit in pages] == [hit.place for hit in few]
 
 
-async def test_a_session_that_cannot_be_kept_keeps_no_other_from_search(
-    knowing: House, caller: Caller, weights: Path
-) -> None:
-    class Choking(MiniLM):
-        def lines(self, lines: Sequence[str]) -> list[Bits]:
-            if any("walrus" in line for line in lines):
-                raise ValueError("walrus")
-            return super().lines(lines)
+async def test_a_session_that_cannot_be_kept_keeps_no_other_from_search(house: House, caller: Caller) -> None:
+    kept = await tell(house, caller, "A kite flies.", "It does.")
+    broken = await tell(house, caller, "A walrus sings.", "It does.", began=BEGAN + timedelta(days=1))
 
-    kept = await tell(knowing, caller, "A kite flies.", "It does.")
-    broken = await tell(knowing, caller, "A walrus sings.", "It does.", began=BEGAN + timedelta(days=1))
+    class Choking(Recall):
+        async def index(self, user_id: UUID, session_id: UUID, *, whole: bool = True) -> int:
+            if session_id == broken:
+                raise ValueError("walrus")
+            return await super().index(user_id, session_id, whole=whole)
+
     with pytest.raises(ValueError, match="walrus"):
-        await Recall(knowing.database, Choking(weights)).catch_up()
-    waiting = await knowing.recall.unindexed(limit=1000)
+        await Choking(house.database, None).catch_up()
+    waiting = await house.recall.unindexed(limit=1000)
     assert (caller.user_id, broken) in waiting
     assert (caller.user_id, kept) not in waiting
 
