@@ -125,7 +125,7 @@ async def two(
 
 
 async def test_a_whole_answer_beats_the_part_that_another_server_kept_of_it(two: Two, model: ModelServer) -> None:
-    model.script(Reply("one two three four five six", delay=0.15, usage=(21, 12)))
+    model.script(Reply("one two three four five six", delay=0.4, usage=(21, 12)))
     turn = await two.begin("Count.", "two")
     await eventually(lambda: shows(two, "one two"))
     await two.wire.cut()
